@@ -1,0 +1,167 @@
+"""The `whysync` command."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bot.answering import Answer
+
+EXIT_REFUSED = 2
+EXITS = {
+    "answered": 0,
+    "cannot tell": 3,
+    "not allowed": 4,
+    "not understood": 5,
+    "not found": 6,
+    "unreachable": 7,
+}
+ASK_EXITS = "exit: 0 answered, 3 cannot tell, 4 not allowed, 5 not understood, 6 not found or ambiguous, 7 unreachable"
+STORIES = ("healthy", "servicebus-blocked", "split-brain", "quarantine", "out-of-scope", "soft-deleted", "not-yet")
+
+
+def parser() -> argparse.ArgumentParser:
+    whysync = argparse.ArgumentParser(
+        prog="whysync",
+        description="Finds out why somebody does not sync from Active Directory to Entra ID (Microsoft Entra Cloud Sync).",
+        epilog='Begin with: whysync demo. Then ask: "why isn\'t jdoe syncing"',
+    )
+    commands = whysync.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _demo(commands.add_parser("demo", help="everything on this machine: a simulated tenant, the bot and a chat page"))
+    commands.add_parser(
+        "serve",
+        help="the bot in production, configured by WHYSYNC_ settings in the environment",
+        description="Exits with 2 and one line for each setting that is refused.",
+    ).set_defaults(run=_run_serve)
+    _ask(commands.add_parser("ask", help="one question against the configured tenant", epilog=ASK_EXITS))
+    _replay(commands.add_parser("replay", help="one question against a case file, with no tenant", epilog=ASK_EXITS))
+    _score(commands.add_parser("score", help="replays every labelled case of a folder and prints the scoreboard"))
+    return whysync
+
+
+def _demo(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=int, default=3978, help="where the chat page is served (default 3978)")
+    command.add_argument("--story", default="healthy", help=f"what is wrong: {', '.join(STORIES)}")
+    command.add_argument("--no-browser", action="store_true", help="do not open the chat page")
+    command.set_defaults(run=_run_demo)
+
+
+def _ask(command: argparse.ArgumentParser) -> None:
+    command.add_argument("question", help='for example "why isn\'t jdoe syncing"')
+    command.add_argument("--as", dest="role", default="admin", type=_role, help="admin, helpdesk, viewer or self:UPN")
+    command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
+    command.set_defaults(run=_run_ask)
+
+
+def _replay(command: argparse.ArgumentParser) -> None:
+    command.add_argument("case", type=Path, nargs="+", help="a case file (several: one after another)")
+    command.add_argument("--ask", dest="question", help="another question than the one in the case")
+    command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
+    command.set_defaults(run=_run_replay)
+
+
+def _score(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", type=Path, help="a folder of case files with a gold label")
+    command.add_argument("--json", action="store_true", help="the scoreboard as one JSON document")
+    command.add_argument("--quick", action="store_true", help="leave out taking each decisive record away")
+    command.set_defaults(run=_run_score)
+
+
+def _role(text: str) -> str:
+    if text in ("admin", "helpdesk", "viewer", "approver") or (text.startswith("self:") and len(text) > len("self:")):
+        return text
+    raise argparse.ArgumentTypeError("must be admin, helpdesk, viewer or self:UPN")
+
+
+def _run_demo(arguments: argparse.Namespace) -> int:
+    from infra.local.demo import demo  # here, so that the other commands start without the simulators
+
+    return asyncio.run(demo(arguments.port, arguments.story, open_browser=not arguments.no_browser))
+
+
+def _run_serve(_: argparse.Namespace) -> int:
+    from bot.app import serve
+    from bot.people import RefusedPolicy
+    from bot.settings import RefusedSettings, for_serving, from_environment
+    from bot.telemetry import start_logging
+
+    try:
+        settings = for_serving(from_environment())
+        start_logging(settings.log_level)
+        asyncio.run(serve(settings))
+    except (RefusedSettings, RefusedPolicy) as refusal:
+        return _refused(refusal.lines)
+    return 0
+
+
+def _run_ask(arguments: argparse.Namespace) -> int:
+    from bot.app import ask, open_graph, reach_of
+    from bot.clock import SystemClock
+    from bot.settings import RefusedSettings, from_environment
+
+    async def once() -> "Answer":
+        clock = SystemClock()
+        async with open_graph(settings, clock) as graph:
+            return await ask(arguments.question, arguments.role, reach_of(graph, clock), graph)
+
+    try:
+        settings = from_environment()
+    except RefusedSettings as refusal:
+        return _refused(refusal.lines)
+    return _show(asyncio.run(once()), as_json=arguments.json)
+
+
+def _run_replay(arguments: argparse.Namespace) -> int:
+    from infra.local.replay import replay
+    from infra.local.world import CaseError, World
+
+    worst = 0
+    for path in arguments.case:
+        try:
+            world = World.load(path)
+        except CaseError as error:
+            return _refused([str(error)])
+        if len(arguments.case) > 1:
+            sys.stderr.write(f"{path.name}: {world.title}\n")
+        worst = max(worst, _show(asyncio.run(replay(world, arguments.question)), as_json=arguments.json))
+    return worst if len(arguments.case) == 1 else 0
+
+
+def _run_score(arguments: argparse.Namespace) -> int:
+    from infra.local.score import score, table
+
+    try:
+        board = asyncio.run(score(arguments.folder, ablate=not arguments.quick))
+    except OSError as error:
+        return _refused([str(error)])
+    sys.stdout.write(json.dumps(board, indent=1) + "\n" if arguments.json else table(board))
+    return 0
+
+
+def _show(answer: "Answer", *, as_json: bool) -> int:
+    from bot.cards.plain import plain
+
+    sys.stdout.write(json.dumps(answer.document) + "\n" if as_json else plain(answer.card))
+    return EXITS[answer.outcome.value]
+
+
+def _refused(lines: Sequence[str]) -> int:
+    sys.stderr.writelines(f"{line}\n" for line in lines)
+    return EXIT_REFUSED
+
+
+def main() -> int:
+    arguments = parser().parse_args()
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    try:
+        return run(arguments)
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""The spine: settle whom it is about, ask all sources at once, judge, show."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from bot.clock import Clock
+from bot.diagnosis import Diagnosis, Rule, diagnose
+from bot.evidence import Collector, Evidence, Progress, gather
+from bot.intents import Intent, Slots
+from bot.reach import Reach
+
+S = TypeVar("S")
+Card = dict[str, Any]
+
+
+class Outcome(StrEnum):
+    ANSWERED = "answered"
+    CANNOT_TELL = "cannot tell"
+    NOT_ALLOWED = "not allowed"
+    NOT_UNDERSTOOD = "not understood"
+    NOT_FOUND = "not found"
+    UNREACHABLE = "unreachable"
+
+
+class About(StrEnum):
+    """What a skill tells of; decides who may ask it."""
+
+    PERSON = "person"
+    TENANT = "tenant"
+    NOTHING = "nothing"
+    """General knowledge: codes, help."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One question, understood, from somebody who may ask it."""
+
+    text: str
+    intent: str
+    slots: Slots
+    asker_id: str | None = None
+    """The object id of the signed sender; None at a terminal."""
+    asker_name: str = ""
+    details: bool = True
+    """Whether attribute values may be shown where the answer goes."""
+    case_id: str = ""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A button: what it asks when pressed, in the same words as a person would type."""
+
+    title: str
+    ask: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    card: Card
+    """Without its buttons: those are given opaque ids by whoever sends it."""
+    document: dict[str, Any]
+    """The verdict object of contract section 5."""
+    outcome: Outcome = Outcome.ANSWERED
+    offers: tuple[Offer, ...] = ()
+    about: tuple[str, ...] = ()
+    """Identifiers of whom it was about: what a follow-up in the thread means."""
+
+
+@dataclass(frozen=True)
+class Case(Generic[S]):
+    """Everything a view may show."""
+
+    ask: Ask
+    subject: S
+    evidence: Evidence
+    diagnosis: Diagnosis
+    at: datetime
+    took_ms: int
+    graph_calls: int
+
+
+@dataclass(frozen=True)
+class Skill(Generic[S]):
+    """A declaration: what it is asked with, what it needs to know, how it judges, how it shows."""
+
+    intents: tuple[Intent, ...]
+    about: About
+    resolve: Callable[[Ask, Reach], Awaitable[S]]
+    view: Callable[[Case[S]], Answer]
+    collectors: tuple[Collector[S, Reach, Any], ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True)
+class Later:
+    """Intents that are understood and cannot be served yet, with the one honest line that says so."""
+
+    intents: tuple[Intent, ...]
+    line: str
+    about: About = About.TENANT
+
+
+@dataclass
+class Stopwatch:
+    clock: Clock
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock.monotonic()
+
+    @property
+    def ms(self) -> int:
+        return int((self.clock.monotonic() - self.began) * 1000)
+
+
+async def answer(skill: Skill[S], ask: Ask, reach: Reach, *, progress: Progress | None = None) -> Answer:
+    """Raises nothing of a source: a source that fails costs its own facts."""
+    watch = Stopwatch(reach.clock)
+    subject = await skill.resolve(ask, reach)
+    evidence = await gather(skill.collectors, subject, reach, progress=progress)
+    diagnosis = diagnose(evidence, skill.rules)
+    return skill.view(Case(ask, subject, evidence, diagnosis, reach.clock.now(), watch.ms, reach.graph.calls))
+
+
+def vocabulary(skills: Sequence[Skill[Any] | Later]) -> tuple[Intent, ...]:
+    return tuple(intent for skill in skills for intent in skill.intents)
+
+
+def serving(skills: Sequence[Skill[Any] | Later], intent: str, *, named: bool) -> Skill[Any] | Later:
+    """The skill of an intent; where several declare it, the one about a person serves if somebody is named.
+
+    Raises KeyError for an intent that no skill declares: a bug in the list of skills.
+    """
+    found = [skill for skill in skills if any(each.name == intent for each in skill.intents)]
+    if not found:
+        raise KeyError(intent)
+    return next((skill for skill in found if (skill.about is About.PERSON) == named), found[0])

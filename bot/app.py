@@ -1,0 +1,228 @@
+"""The one place that puts the parts together: what `serve`, `ask`, the demo and a replay all run."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from aiohttp import web
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.identity.aio import CertificateCredential, ClientSecretCredential, ManagedIdentityCredential
+
+from bot.answering import Answer, Ask, Later, Outcome, answer, serving, vocabulary
+from bot.cards.elements import Tone, card, title
+from bot.cards.plain import plain
+from bot.clock import Clock, SystemClock
+from bot.connector import ConnectorClient
+from bot.connector_token import CachedToken, ConnectorToken, StaticToken
+from bot.conversation import WHOM, Conversation
+from bot.door import Door
+from bot.evidence import SourceError
+from bot.graph import Graph, NotFound
+from bot.identifiers import IdentifierKind
+from bot.inbound import ServiceUrls, TokenGate
+from bot.intents import Grammar, NotUnderstood, Understood
+from bot.outlet import MemoryBook
+from bot.people import NotAllowed, People, Person, Policy, Role, check_may_ask
+from bot.reach import Reach
+from bot.relay.client import NoProbes, Probes
+from bot.settings import Settings
+from bot.signing_keys import KeySet
+from bot.teams import TeamsAdapter
+from bot.watchdog import Watchdog
+from skills.questions import SKILLS
+from skills.phrases import NAMES
+
+log = logging.getLogger("whysync.app")
+
+GRAMMAR = Grammar(vocabulary(SKILLS), NAMES)
+DRAIN = 20.0
+Stored = Sequence[Mapping[str, Any]]
+
+
+def credential_of(settings: Settings) -> AsyncTokenCredential:
+    """The app's own identity, for Graph and for the Connector."""
+    kind, _, detail = settings.app_credential.partition(":")
+    if kind == "managed_identity":
+        return ManagedIdentityCredential(client_id=detail or settings.app_id)
+    tenant, app = settings.app_tenant_id or "", settings.app_id or ""
+    if kind == "certificate":
+        return CertificateCredential(tenant, app, certificate_path=detail)
+    return ClientSecretCredential(tenant, app, Path(detail).read_text(encoding="utf-8").strip())
+
+
+@asynccontextmanager
+async def open_graph(settings: Settings, clock: Clock) -> AsyncIterator[Graph]:
+    async with AsyncExitStack() as stack:
+        credential = None
+        if not settings.local:
+            credential = await stack.enter_async_context(credential_of(settings))
+        yield await stack.enter_async_context(
+            Graph(settings.graph_url, clock=clock, credential=credential, token=settings.graph_token)
+        )
+
+
+def reach_of(graph: Graph, clock: Clock, probes: Probes | None = None, tried: Stored = ()) -> Reach:
+    """Fresh for each question, so that its requests are counted as its own."""
+    return Reach(graph.counted(), probes or NoProbes(), clock, tuple(tried))
+
+
+async def ask(text: str, role: str, reach: Reach, graph: Graph) -> Answer:
+    """One question without a chat, as `admin`, `helpdesk`, `viewer` or `self:UPN`."""
+    understood = GRAMMAR.understand(text)
+    given = await _answered(text, understood, role, reach, graph)
+    intent = understood.intent if isinstance(understood, Understood) else None
+    return replace(given, document={**given.document, "intent": intent, "text": plain(given.card)})
+
+
+async def _answered(text: str, understood: Understood | NotUnderstood, role: str, reach: Reach, graph: Graph) -> Answer:
+    if isinstance(understood, NotUnderstood):
+        examples = "; ".join(intent.example for intent in understood.nearest)
+        return _bare(text, f"I did not understand that. You could ask: {examples}", Outcome.NOT_UNDERSTOOD)
+    try:
+        person = await _asker(role, graph)
+        skill = serving(SKILLS, understood.intent, named=bool(understood.slots.who))
+        if isinstance(skill, Later):
+            return _bare(text, skill.line, Outcome.CANNOT_TELL)
+        own = bool(understood.slots.who) and all(each.kind is IdentifierKind.SELF for each in understood.slots.who)
+        check_may_ask(person, skill.about, own_account=own, subjects=len(understood.slots.who))
+    except NotAllowed as refusal:
+        return _bare(text, refusal.reason, Outcome.NOT_ALLOWED)
+    except NotFound:
+        return _bare(text, f"{role} names nobody in this tenant.", Outcome.NOT_FOUND)
+    except SourceError as error:
+        return _bare(text, error.reason, Outcome.UNREACHABLE)
+    if understood.needs:
+        return _bare(text, WHOM, Outcome.NOT_FOUND)
+    question = Ask(text, understood.intent, understood.slots, person.object_id, case_id=secrets.token_hex(4))
+    return await answer(skill, question, reach)
+
+
+async def _asker(role: str, graph: Graph) -> Person:
+    kind, _, name = role.partition(":")
+    if kind != Role.SELF.value:
+        return Person("", kind, frozenset({Role(kind)}))
+    body = await graph.get("/users/{user}", user=quote(name, safe="@.-_'+"), needs="User.Read.All")
+    return Person(str(body.get("id")), name, frozenset({Role.SELF}))
+
+
+def _bare(text: str, sentence: str, outcome: Outcome) -> Answer:
+    """An answer that no skill gave, in the shape of all others."""
+    document: dict[str, Any] = {
+        "verdict": 1,
+        "at": None,
+        "subject": {"asked": text, "kind": "user", "ids": {}, "candidates": []},
+        "state": "ambiguous" if outcome is Outcome.NOT_FOUND else "cannot_tell",
+        "headline": sentence,
+        "causes": [],
+        "also": [],
+        "ruledOut": [],
+        "undecided": [],
+        "settle": {"check": "the question", "who": "helpdesk", "how": sentence},
+        "trace": [],
+        "reach": {},
+        "next": {},
+        "sources": [],
+        "graphCalls": 0,
+        "tookMs": 0,
+    }
+    return Answer(card([title(sentence, state=outcome.value, tone=Tone.WARNING)], sentence), document, outcome)
+
+
+@asynccontextmanager
+async def open_bot(
+    settings: Settings, clock: Clock, graph: Graph, policy: Policy, *, probes: Probes | None = None, tried: Stored = ()
+) -> AsyncIterator[web.Application]:
+    """The web application with everything behind it running; closed in the opposite order."""
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        service_urls = ServiceUrls(local=settings.local)
+        keys = None
+        if not settings.unsigned_ok:
+            keys = await stack.enter_async_context(KeySet(session, settings.openid_url, clock))
+        gate = TokenGate(
+            settings.app_id or "", settings.allowed_tenants, service_urls, clock, keys, unsigned_ok=settings.unsigned_ok
+        )
+        token = await _connector_token(settings, clock, stack)
+        people = People(policy, graph)
+        conversation = Conversation(
+            SKILLS, GRAMMAR, people, policy, lambda: reach_of(graph, clock, probes, tried), clock
+        )
+        adapter = TeamsAdapter(conversation, ConnectorClient(session, token, clock, service_urls), MemoryBook())
+        await stack.enter_async_context(Watchdog(_report_lag))
+        door = Door(gate, adapter, clock)
+        app = web.Application()
+        app[DOOR] = door
+        door.install(app)
+        app.router.add_get("/healthz", _alive)
+        app.router.add_get("/readyz", _ready)
+        yield app
+
+
+DOOR = web.AppKey("door", Door)
+DRAINING = web.AppKey("draining", asyncio.Event)
+
+
+async def _connector_token(settings: Settings, clock: Clock, stack: AsyncExitStack) -> ConnectorToken | None:
+    if settings.connector_token:
+        return StaticToken(settings.connector_token)
+    if settings.app_id is None:
+        return None
+    return CachedToken(await stack.enter_async_context(credential_of(settings)), clock)
+
+
+def _report_lag(seconds: float) -> None:
+    log.warning("event loop blocked", extra={"dur_ms": int(seconds * 1000)})
+
+
+async def _alive(_: web.Request) -> web.Response:
+    return web.Response(text="ok")
+
+
+async def _ready(request: web.Request) -> web.Response:
+    draining = request.app.get(DRAINING)
+    return web.Response(status=503 if draining and draining.is_set() else 200)
+
+
+@asynccontextmanager
+async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
+    """Serves the application; yields its address. Lets running turns end before it closes."""
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        yield f"http://{host}:{runner.addresses[0][1]}"
+    finally:
+        await app[DOOR].drain(DRAIN)
+        await runner.cleanup()
+
+
+async def serve(settings: Settings) -> None:
+    """The bot in production, until SIGTERM or Ctrl-C. Raises RefusedPolicy."""
+    clock = SystemClock()
+    policy = Policy.load(settings.policy or Path("policy.toml"))
+    async with open_graph(settings, clock) as graph, open_bot(settings, clock, graph, policy) as app:
+        app[DRAINING] = asyncio.Event()
+        async with listening(app, settings.host, settings.port) as url:
+            log.info("serving", extra={"source": url})
+            await until_told()
+            app[DRAINING].set()
+
+
+async def until_told() -> None:
+    """Until SIGTERM or SIGINT; where the loop cannot listen for signals (Windows), until Ctrl-C raises."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(name, told.set)
+    await told.wait()

@@ -1,0 +1,205 @@
+"""What was found out for one question: facts with the records behind them, and for each fact not to be had, why."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, ClassVar, Generic, TypeVar, get_type_hints
+
+from bot.clock import Clock
+
+log = logging.getLogger("whysync.evidence")
+
+
+class SourceError(Exception):
+    """A source could not be read. `reason` is one sentence that a person can read; `path` what was asked for."""
+
+    path: str | None = None
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing that a source told us: `name` as contract section 3 spells it, `at` when it was so in the world."""
+
+    name: str
+    at: datetime | None = None
+
+    def saying(self, says: str) -> "Because":
+        return Because(self, says)
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """A record, and what of it supports a claim."""
+
+    record: Record
+    says: str
+
+
+class Fact:
+    """Everything one collector learnt. Subclasses are frozen dataclasses with a `record` of the answer as a whole."""
+
+    needs: ClassVar[str] = ""
+    """The check or source that gives this fact, as a person would name it: `tcp`, `provisioning log`."""
+
+    record: Record
+
+    def records(self) -> Iterator[Record]:
+        """The record of the answer, and of each item in it."""
+        for own in fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass; this class is only their root
+            value = getattr(self, own.name)
+            for item in value if isinstance(value, tuple) else (value,):
+                if isinstance(item, Record):
+                    yield item
+                elif isinstance(getattr(item, "record", None), Record):
+                    yield item.record
+
+
+F = TypeVar("F", bound=Fact)
+S = TypeVar("S")
+R = TypeVar("R", bound="HasClock")
+
+
+class HasClock:
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A fact that could not be had. Never the same as a fact that says "nothing there"."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How one source answered, for the footer of the card."""
+
+    name: str
+    ok: bool
+    as_of: datetime
+    took_ms: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One source that refused or failed."""
+
+    record: Record
+    source: str
+    reason: str
+    error: str
+    """The kind of error: `Forbidden`, `Unlicensed`, `Unreachable`…"""
+
+
+@dataclass(frozen=True)
+class Gaps(Fact):
+    """What could not be read. Always there: that a source is closed is itself something to know."""
+
+    needs: ClassVar[str] = "sources"
+    record: Record
+    gaps: tuple[Gap, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    facts: Mapping[type[Fact], Fact | Missing]
+    sources: tuple[Source, ...] = ()
+
+    def get(self, kind: type[F]) -> F | Missing:
+        fact = self.facts.get(kind, Missing("nobody was asked"))
+        return fact if isinstance(fact, kind | Missing) else Missing("nobody was asked")
+
+    def __or__(self, change: Mapping[type[Fact], Fact | Missing]) -> "Evidence":
+        return Evidence({**self.facts, **change}, self.sources)
+
+    def records(self) -> frozenset[str]:
+        found = (fact.records() for fact in self.facts.values() if isinstance(fact, Fact))
+        return frozenset(record.name for records in found for record in records)
+
+
+@dataclass(frozen=True)
+class Collector(Generic[S, R, F]):
+    """Asks one source for one fact about a subject. `within` seconds, then the fact is missing."""
+
+    gives: type[F]
+    source: str
+    ask: Callable[[S, R], Awaitable[F]]
+    within: float = 12.0
+
+
+def collector(source: str, *, within: float = 12.0) -> Callable[[Callable[[S, R], Awaitable[F]]], Collector[S, R, F]]:
+    """Declares a collector; the fact it gives is read from its return annotation."""
+
+    def declare(ask: Callable[[S, R], Awaitable[F]]) -> Collector[S, R, F]:
+        return Collector(get_type_hints(ask)["return"], source, ask, within)
+
+    return declare
+
+
+Progress = Callable[[Source, int, int], None]
+"""Told after each source: the source, how many have answered, of how many."""
+
+
+@dataclass
+class _Gathering:
+    total: int
+    progress: Progress | None
+    facts: dict[type[Fact], Fact | Missing] = field(default_factory=dict)
+    sources: list[Source] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+
+    def add(self, kind: type[Fact], fact: Fact | Missing, source: Source) -> None:
+        self.facts[kind] = fact
+        self.sources.append(source)
+        if self.progress:
+            self.progress(source, len(self.sources), self.total)
+
+
+async def gather(
+    collectors: Sequence[Collector[S, R, Any]], subject: S, reach: R, *, progress: Progress | None = None
+) -> Evidence:
+    """Asks all sources at once. One that is dead, slow or unreadable costs its own fact and no other."""
+    gathering = _Gathering(len(collectors), progress)
+    async with asyncio.TaskGroup() as tasks:
+        for each in collectors:
+            tasks.create_task(_collect(each, subject, reach, gathering), name=f"collect {each.source}")
+    order = {each.source: position for position, each in enumerate(collectors)}
+    gathering.facts[Gaps] = Gaps(Record("gaps/-", reach.clock.now()), tuple(gathering.gaps))
+    return Evidence(gathering.facts, tuple(sorted(gathering.sources, key=lambda source: order[source.name])))
+
+
+async def _collect(each: Collector[S, R, Any], subject: S, reach: R, gathering: _Gathering) -> None:
+    began = asyncio.get_running_loop().time()
+    fact = await _ask(each, subject, reach, gathering.gaps)
+    took = int((asyncio.get_running_loop().time() - began) * 1000)
+    reason = fact.reason if isinstance(fact, Missing) else None
+    gathering.add(each.gives, fact, Source(each.source, reason is None, reach.clock.now(), took, reason))
+
+
+async def _ask(each: Collector[S, R, F], subject: S, reach: R, gaps: list[Gap]) -> F | Missing:
+    try:
+        async with asyncio.timeout(each.within):
+            return await each.ask(subject, reach)
+    except SourceError as error:
+        if error.path:
+            record = Record(f"graph:failures/{error.path.lstrip('/')}", reach.clock.now())
+            gaps.append(Gap(record, each.source, error.reason, type(error).__name__))
+        return Missing(error.reason)
+    except TimeoutError:
+        return Missing(f"no answer within {each.within:.0f} seconds")
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        # The source answered in a shape that our parser does not know. The other facts are still worth having.
+        log.exception("unreadable answer", extra={"source": each.source})
+        return Missing("the answer had a form that could not be read")
+
+
+def plain(value: Any) -> str:
+    """A value of unknown kind as short text, for a `says`."""
+    return " ".join(str(value).split())[:200]

@@ -1,0 +1,247 @@
+"""Which of the things on offer a message asks for, and about whom: a grammar that explains itself and guesses nobody.
+
+The phrases are written in the notation of `bot/patterns.py` and stand with the skills; nothing here knows what they
+mean. Of all phrases found in a sentence the one with most words wins, then the one that was written first. Of several
+sentences the first with a phrase of two words or more wins. What a message quotes (code, a forwarded text) may name
+somebody but never asks for anything.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from bot.identifiers import Identifier
+from bot.lexicon import NEGATIONS, Lexicon
+from bot.patterns import Grid, Match, Pattern, match, patterns
+from bot.sentences import Message, Sentence, read
+from bot.slots import Slots, missing, people_elsewhere, slots_of
+from bot.turns import Mention
+
+__all__ = ["Grammar", "Intent", "NotUnderstood", "Previous", "Slots", "Understood", "Wants"]
+
+Wants = Literal["person", "person?", "pair", "group", "tenant", "code", "event", "attr", "host", "host?", "previous"]
+_QUESTIONS = frozenset({"why", "who", "when", "what", "how", "which", "where"})
+
+
+@dataclass(frozen=True)
+class Intent:
+    """One thing that can be asked. `wants` is asked for when it is missing, unless it ends with a question mark.
+
+    One that `acts` changes something: little else may stand in its sentence, and no negation. Without an `example` it
+    is small talk: anything else in the message goes before it, and it is never offered.
+    """
+
+    name: str
+    phrases: tuple[str, ...]
+    example: str
+    wants: Wants | None = None
+    acts: bool = False
+
+
+@dataclass(frozen=True)
+class Previous:
+    """What the thread was last about; `asked`: the slots the bot asked for in its last message."""
+
+    intent: str
+    who: tuple[Identifier, ...] = ()
+    group: Identifier | None = None
+    topic: str | None = None
+    asked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Understood:
+    intent: str
+    slots: Slots
+    phrase: str  # the phrase that matched, as it is written
+    topic: str | None = None
+    needs: tuple[str, ...] = ()  # slots to ask for, or "previous"
+    carried: tuple[str, ...] = ()  # slots taken from the thread
+    more: bool = False  # the message asked for something else too, or was too long to be read whole
+
+
+@dataclass(frozen=True)
+class NotUnderstood:
+    nearest: tuple[Intent, ...]  # three, if that many can be offered
+    slots: Slots
+
+
+@dataclass(frozen=True)
+class _Entry:
+    intent: Intent
+    pattern: Pattern
+    words: tuple[frozenset[str], ...]  # each of these sets must meet the sentence
+    slots: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Found:
+    entry: _Entry
+    match: Match
+    sentence: Sentence
+    rank: int  # 0 small talk, 1 one word or only a name, 2 a phrase
+
+    @property
+    def worth(self) -> tuple[bool, int]:
+        """In a thread, what follows up on it comes before the same words as a new question."""
+        return self.rank > 0, self.match.score + (self.entry.intent.wants == "previous")
+
+
+class Grammar:
+    def __init__(
+        self, intents: Sequence[Intent], names: Mapping[str, Mapping[str, str]] | None = None, when_empty: str = "help"
+    ) -> None:
+        """`names`: fixed expressions per slot, such as the attributes a directory has. Raises BadPattern."""
+        self.intents = tuple(intents)
+        self._when_empty = when_empty
+        self._entries = tuple(
+            _entry(intent, pattern) for intent in intents for phrase in intent.phrases for pattern in patterns(phrase)
+        )
+        self._lexicon = Lexicon({word for entry in self._entries for word in entry.pattern.vocabulary}, names or {})
+        self._words = {intent.name: _vocabulary(intent) for intent in intents}
+
+    def understand(
+        self, text: str, mentions: Sequence[Mention] = (), previous: Previous | None = None
+    ) -> Understood | NotUnderstood:
+        message = self._prepared(read(text, mentions))
+        if not message.sentences and not message.quoted:
+            return Understood(self._when_empty, Slots(), "")
+        found = self._found(message, in_thread=previous is not None)
+        if not found:
+            found = self._in_quotation(message)
+        if not found:
+            return NotUnderstood(self._nearest(message), self._named(message, text))
+        chosen = max(found, key=lambda one: one.rank)  # the first of the best
+        more = message.cut or any(one is not chosen and one.rank == 2 for one in found)
+        return self._understood(chosen, message, previous, text, more=more)
+
+    def _named(self, message: Message, text: str) -> Slots:
+        sentence = message.sentences[0] if message.sentences else ()
+        slots = slots_of(self._lexicon, message, (), text, sentence)
+        return slots if slots.who else replace(slots, who=people_elsewhere(self._lexicon, message, sentence, "person"))
+
+    def _prepared(self, message: Message) -> Message:
+        sentences = tuple(self._lexicon.prepare(sentence) for sentence in message.sentences)
+        return replace(message, sentences=sentences, quoted=self._lexicon.prepare(message.quoted))
+
+    def _found(self, message: Message, *, in_thread: bool) -> list[_Found]:
+        """Up to the second question that is clearly one: no more is needed."""
+        found: list[_Found] = []
+        for sentence in message.sentences:
+            best = self._best(sentence, in_thread=in_thread)
+            found += [best] if best else []
+            if sum(one.rank == 2 for one in found) > 1:
+                break
+        return found
+
+    def _best(self, sentence: Sentence, *, in_thread: bool) -> _Found | None:
+        grid = self._lexicon.grid(sentence)
+        found = [
+            _Found(entry, hit, sentence, _rank(entry, hit))
+            for entry in self._entries
+            if _possible(entry, grid, in_thread=in_thread)
+            and (hit := match(entry.pattern, grid)) is not None
+            and _plain(entry, hit, grid)
+        ]
+        return max(found, key=lambda one: one.worth, default=None)  # the first of the best
+
+    def _in_quotation(self, message: Message) -> list[_Found]:
+        """A message that is only a paste can be asked about for its codes and names, not obeyed for its words."""
+        mute = tuple(replace(token, word="") for token in message.quoted)
+        grid = self._lexicon.grid(mute)
+        for entry in self._entries:
+            if entry.slots and not entry.pattern.worded and all(grid.slots.get(slot) for slot in entry.slots):
+                token = mute[grid.slots[entry.slots[0]][0][0]]
+                found = match(entry.pattern, self._lexicon.grid((token,)))
+                if found and (token.shaped or "code" in entry.slots):
+                    return [_Found(entry, found, (token,), 1)]
+        return []
+
+    def _understood(
+        self, found: _Found, message: Message, previous: Previous | None, text: str, *, more: bool
+    ) -> Understood:
+        intent, topic = found.entry.intent, found.entry.pattern.topic
+        slots = slots_of(self._lexicon, message, found.match.slots, text, found.sentence)
+        name, wants = intent.name, intent.wants
+        if previous is not None and self._continues(found, slots, previous):
+            name, topic = previous.intent, previous.topic
+            wants = next((one.wants for one in self.intents if one.name == name), wants)
+        if wants is not None and not slots.who:
+            slots = replace(slots, who=people_elsewhere(self._lexicon, message, found.sentence, wants))
+        slots, carried = _carry(slots, wants, previous)
+        needs = missing(slots, wants, topic, in_thread=previous is not None)
+        return Understood(name, slots, found.entry.pattern.phrase, topic, needs, carried, more)
+
+    def _continues(self, found: _Found, slots: Slots, previous: Previous) -> bool:
+        """`same for asmith`, or a bare name after the bot asked for one: the old question about somebody else."""
+        if not slots.who and slots.group is None:
+            return False
+        again = found.entry.intent.wants == "previous" and "who" in found.entry.slots
+        return again or (bool(previous.asked) and not found.entry.pattern.worded)
+
+    def _nearest(self, message: Message) -> tuple[Intent, ...]:
+        """By the words shared with each intent, rare ones counting more; then in the order they are written."""
+        told: dict[str, int] = {}
+        for sentence in message.sentences:
+            for word, places in self._lexicon.grid(sentence).words.items():
+                told[word] = max(told.get(word, 0), *(worth for _, worth in places))
+        offered = [intent for intent in self.intents if intent.example and intent.wants != "previous"]
+        spread = {word: sum(word in self._words[intent.name] for intent in offered) or 1 for word in told}
+        likeness = {
+            intent.name: sum(
+                worth / spread[word] for word, worth in sorted(told.items()) if word in self._words[intent.name]
+            )
+            for intent in offered
+        }
+        return tuple(sorted(offered, key=lambda intent: -likeness[intent.name])[:3])
+
+
+def _entry(intent: Intent, pattern: Pattern) -> _Entry:
+    required = [element for element in pattern.elements if not element.optional]
+    return _Entry(
+        intent,
+        pattern,
+        tuple(element.words for element in required if element.words),
+        tuple(element.slot for element in required if element.slot),
+    )
+
+
+def _vocabulary(intent: Intent) -> frozenset[str]:
+    entries = (_entry(intent, pattern) for phrase in intent.phrases for pattern in patterns(phrase))
+    return frozenset(word for entry in entries for words in entry.words for word in words)
+
+
+def _possible(entry: _Entry, grid: Grid, *, in_thread: bool) -> bool:
+    if entry.intent.wants == "previous" and entry.slots and not in_thread:
+        return False  # `and asmith` follows up on nothing
+    said = all(not grid.words.keys().isdisjoint(words) for words in entry.words)
+    return said and all(grid.slots.get(slot) for slot in entry.slots)
+
+
+def _rank(entry: _Entry, found: Match) -> int:
+    if not entry.intent.example:
+        return 0
+    return 2 if entry.pattern.worded and found.content > 1 else 1
+
+
+def _plain(entry: _Entry, found: Match, grid: Grid) -> bool:
+    """Enough of the sentence is the phrase. What changes something must be most of it, not negated or asked about."""
+    total = grid.weight[-1] or 1
+    if entry.intent.acts:
+        turned = {word for word in (NEGATIONS | _QUESTIONS) & grid.words.keys() if word not in entry.pattern.vocabulary}
+        return not turned and 2 * found.content >= total
+    if found.content == 1 and entry.pattern.worded:
+        return total <= (2 if entry.intent.example else 1) or entry.pattern.trailing
+    return 8 * found.content >= total
+
+
+def _carry(slots: Slots, wants: Wants | None, previous: Previous | None) -> tuple[Slots, tuple[str, ...]]:
+    if previous is None or wants is None:
+        return slots, ()
+    if previous.who and not slots.who and wants in {"person", "person?", "pair", "previous"}:
+        return replace(slots, who=previous.who, group=slots.group or previous.group), ("who",)
+    if wants == "pair" and len(slots.who) == 1 and previous.who and previous.who[0] != slots.who[0]:
+        return replace(slots, who=(previous.who[0], *slots.who)), ("who",)
+    if previous.group and slots.group is None and not slots.who and wants in {"group", "previous"}:
+        return replace(slots, group=previous.group), ("group",)
+    return slots, ()

@@ -1,0 +1,142 @@
+"""The environment, read once and checked before anything starts (contract section 2)."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from bot.loopback import is_loopback
+
+PREFIX = "WHYSYNC_"
+LOCAL_ONLY = ("graph_url", "graph_token", "openid_url", "connector_token")
+"""Only with LOCAL=1: each would send secrets, or take orders, somewhere else than Microsoft."""
+
+
+class RefusedSettings(Exception):  # noqa: N818  # it is a refusal, and said as one
+    """The program does not start. `lines`: one for each thing that is wrong."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = lines
+
+
+def _words(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class Settings(BaseModel):
+    """`from_environment` makes one; a field's name, in capitals behind `WHYSYNC_`, is its variable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    app_id: str | None = None
+    app_tenant_id: str | None = None
+    app_credential: str = "managed_identity"
+    tenants: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
+    policy: Path | None = None
+    store: str = "sqlite:///whysync.sqlite3"
+    servicebus: str | None = None
+    public_url: str | None = None
+    signing_key: str | None = None
+    host: str = "127.0.0.1"
+    port: int = Field(3978, ge=0, le=65535)
+    metrics_port: int | None = Field(None, ge=0, le=65535)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    local: bool = False
+    graph_url: str = "https://graph.microsoft.com"
+    graph_token: str | None = None
+    openid_url: str = "https://login.botframework.com/v1/.well-known/openidconfiguration"
+    connector_token: str | None = None
+
+    @property
+    def unsigned_ok(self) -> bool:
+        """Whether unsigned activities are taken: on this machine alone, and only when no key server was named."""
+        return self.local and "openid_url" not in self.model_fields_set
+
+    @property
+    def allowed_tenants(self) -> frozenset[str]:
+        own = (self.app_tenant_id,) if self.app_tenant_id else ()
+        return frozenset(tenant.lower() for tenant in self.tenants or own)
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
+    """For tools that read the tenant and open no door: `ask`, `doctor`. Raises RefusedSettings."""
+    given = {name: value for name, value in (environment or os.environ).items() if name.upper().startswith(PREFIX)}
+    lines = [f"{name}: there is no such setting" for name in given if name[len(PREFIX) :].lower() not in _KNOWN]
+    lines += [
+        f"{name}: it ends with white space or a line break" for name, value in given.items() if value != value.strip()
+    ]
+    if lines:
+        raise RefusedSettings(sorted(lines))
+    values = {name[len(PREFIX) :].lower(): value for name, value in given.items() if value}
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise RefusedSettings([f"{_variable(each['loc'])}: {each['msg']}" for each in error.errors()]) from None
+    problems = _local_problems(settings) + _form_problems(settings)
+    if problems:
+        raise RefusedSettings(problems)
+    return settings
+
+
+_KNOWN = frozenset(Settings.model_fields)
+
+
+def for_serving(settings: Settings) -> Settings:
+    """The further conditions under which the door may be opened. Raises RefusedSettings."""
+    problems = []
+    if settings.app_id is None and not settings.local:
+        problems.append("WHYSYNC_APP_ID: missing; without it only WHYSYNC_LOCAL=1 on loopback may serve")
+    if settings.app_id and not settings.allowed_tenants:
+        problems.append("WHYSYNC_APP_TENANT_ID: missing; nobody would be let in")
+    if settings.local and not is_loopback(settings.host):
+        problems.append(f"WHYSYNC_HOST: WHYSYNC_LOCAL=1 listens on loopback alone, not on {settings.host}")
+    if settings.policy is None:
+        problems.append("WHYSYNC_POLICY: missing; without a policy nobody may ask anything")
+    if problems:
+        raise RefusedSettings(problems)
+    return settings
+
+
+def _local_problems(settings: Settings) -> list[str]:
+    if not settings.local:
+        given = [name for name in LOCAL_ONLY if name in settings.model_fields_set]
+        return [f"{PREFIX}{name.upper()}: only allowed with WHYSYNC_LOCAL=1" for name in given]
+    urls = {"graph_url": settings.graph_url}
+    if "openid_url" in settings.model_fields_set:
+        urls["openid_url"] = settings.openid_url
+    return [
+        f"{PREFIX}{name.upper()}: WHYSYNC_LOCAL=1 needs a loopback address, not {url}"
+        for name, url in urls.items()
+        if not is_loopback(urlsplit(url).hostname)
+    ]
+
+
+def _form_problems(settings: Settings) -> list[str]:
+    problems = []
+    if any(tenant == "*" for tenant in settings.tenants):
+        problems.append("WHYSYNC_TENANTS: name the tenants; * is not accepted")
+    public = urlsplit(settings.public_url) if settings.public_url else None
+    if public and public.scheme != "https" and not (settings.local and is_loopback(public.hostname)):
+        problems.append("WHYSYNC_PUBLIC_URL: must be https")
+    kind, _, detail = settings.app_credential.partition(":")
+    if kind not in ("managed_identity", "certificate", "secret") or (kind != "managed_identity" and not detail):
+        problems.append("WHYSYNC_APP_CREDENTIAL: managed_identity[:client-id], certificate:PATH or secret:FILE")
+    elif kind in ("certificate", "secret"):
+        problems += _file_problems("WHYSYNC_APP_CREDENTIAL", Path(detail))
+    return problems
+
+
+def _file_problems(name: str, path: Path) -> list[str]:
+    if not path.is_file():
+        return [f"{name}: there is no file {path}"]
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        return [f"{name}: {path} can be read by others; chmod 600 it"]
+    return []
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return PREFIX + str(location[0]).upper() if location else PREFIX

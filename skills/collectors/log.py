@@ -1,0 +1,106 @@
+"""The provisioning log: rows about the subject, and the recent rows of everybody for comparison."""
+
+from datetime import datetime, timedelta
+
+from bot.evidence import Record, SourceError, collector
+from bot.odata import Filter, Property, Query, all_of, any_of, contains_lower, eq, since
+from bot.reach import Reach, Rows
+from skills.facts.log import Attempt, Attempts, LogRow, RecentRows, SubjectRows
+from skills.facts.subject import Subject
+
+READ_LOG = "ProvisioningLog.Read.All"
+HISTORY = timedelta(days=30)
+"""How long the log is kept with a premium licence; without one it is 7 days."""
+RECENT = timedelta(hours=24)
+WINDOW = 200
+"""Rows in the shared window of recent rows: one request that answers most questions."""
+
+
+@collector("graph:provisioningLogs", within=20)
+async def subject_rows(subject: Subject, reach: Reach) -> SubjectRows:
+    start = _day(reach.clock.now() - HISTORY)
+    window = await _rows(since(Property.ACTIVITY_DATE_TIME, _day(reach.clock.now() - RECENT)), WINDOW, 1, reach)
+    own = _filter(subject)
+    asked = await _rows(all_of(own, since(Property.ACTIVITY_DATE_TIME, start)), 50, 2, reach) if own else None
+    bodies = {str(body.get("id")): body for rows in (window, asked) if rows for body in rows.rows}
+    parsed = (LogRow.from_graph(body) for body in bodies.values())
+    found = sorted((row for row in parsed if _is_about(row, subject)), key=_time, reverse=True)
+    record = found[0].record if found else Record("graph:provisioningLogs/-", reach.clock.now())
+    return SubjectRows(record, tuple(found), start, complete=asked is not None and asked.complete)
+
+
+@collector("graph:provisioningLogs of all", within=20)
+async def recent_rows(_: Subject, reach: Reach) -> RecentRows:
+    start = _day(reach.clock.now() - RECENT)
+    answer = await _rows(since(Property.ACTIVITY_DATE_TIME, start), WINDOW, 1, reach)
+    rows = tuple(sorted((LogRow.from_graph(body) for body in answer.rows), key=_time, reverse=True))
+    record = rows[0].record if rows else Record("graph:provisioningLogs/-", reach.clock.now())
+    return RecentRows(record, rows, start, answer.complete)
+
+
+@collector("stored provision on demand")
+async def attempts(subject: Subject, reach: Reach) -> Attempts:
+    """Those about the subject's DN, and those about any other: a control object tells a dead channel from a wrong DN."""
+    known = sorted(
+        (Attempt.from_stored(body) for body in reach.tried), key=lambda each: each.at or _EPOCH, reverse=True
+    )
+    record = known[0].record if known else Record("graph:provisionOnDemand/-", reach.clock.now())
+    return Attempts(record, tuple(known))
+
+
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+async def name_in_log(name: str, reach: Reach) -> LogRow | None:
+    """The newest row whose source bears the name: how a person is found whom neither directory could show."""
+    start = _day(reach.clock.now() - HISTORY)
+    condition = all_of(
+        contains_lower(Property.SOURCE_IDENTITY_DISPLAY_NAME, name), since(Property.ACTIVITY_DATE_TIME, start)
+    )
+    try:
+        answer = await _rows(condition, 20, 1, reach)
+    except SourceError:
+        return None
+    rows = sorted((LogRow.from_graph(body) for body in answer.rows), key=_time, reverse=True)
+    exact = {name.lower(), name.lower().partition("@")[0]}
+    return next((row for row in rows if (row.source_name or "").lower().partition("@")[0] in exact), None)
+
+
+async def _rows(condition: Filter, top: int, pages: int, reach: Reach) -> Rows:
+    query = Query(condition, orderby=(Property.ACTIVITY_DATE_TIME, "desc"), top=top)
+    return await reach.graph.pages("/auditLogs/provisioning", query=query, most=pages, needs=READ_LOG)
+
+
+def _filter(subject: Subject) -> Filter | None:
+    """Best first: the objectGUID is the log's own source id, the Entra id its target id; a name is only a guess."""
+    exact = []
+    if subject.object_guid:
+        exact.append(eq(Property.SOURCE_IDENTITY_ID, subject.object_guid))
+    for account in (subject.cloud, subject.deleted):
+        if account:
+            exact.append(eq(Property.TARGET_IDENTITY_ID, account.id))
+    if exact:
+        return any_of(*exact)
+    name = subject.upn or subject.mail or subject.sam
+    return contains_lower(Property.SOURCE_IDENTITY_DISPLAY_NAME, name) if name else None
+
+
+def _is_about(row: LogRow, subject: Subject) -> bool:
+    accounts = {account.id for account in (subject.cloud, subject.deleted) if account}
+    if row.source_id and subject.object_guid:
+        return row.source_id.lower() == subject.object_guid
+    if row.target_id and row.target_id in accounts:
+        return True
+    if row.source_dn and subject.dn:
+        return row.source_dn.lower() == subject.dn.lower()
+    names = {name.lower() for name in (subject.upn, subject.mail, subject.sam) if name}
+    return (row.source_name or "").lower() in names
+
+
+def _time(row: LogRow) -> datetime:
+    return row.at or _EPOCH
+
+
+def _day(at: datetime) -> datetime:
+    """To the full hour, so that the questions of one hour are one request."""
+    return at.replace(minute=0, second=0, microsecond=0)

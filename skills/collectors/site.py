@@ -1,0 +1,118 @@
+"""The on-premises view: who is in contact, and one collector for each check that a probe can run."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from bot.evidence import Collector, Record, SourceError, collector
+from bot.reach import Reach
+from skills.facts import site
+from skills.facts.ad import AdObject
+from skills.facts.site import Contacts, Directory, SiteFact, site_fact
+from skills.facts.subject import AdAccount, Subject
+
+K = TypeVar("K", bound=SiteFact[Any])
+PATIENCE = 25.0
+"""Seconds: a check may take 20 on the probe."""
+
+
+@collector("site:contact")
+async def contacts(_: Subject, reach: Reach) -> Contacts:
+    return Contacts.from_probes(await reach.probes.contacts())
+
+
+def _checking(kind: type[K]) -> Collector[Subject, Reach, K]:
+    async def ask(_: Subject, reach: Reach) -> K:
+        return await run(kind, reach, {})
+
+    return Collector(kind, f"site:{kind.check}", ask, PATIENCE)
+
+
+async def run(kind: type[K], reach: Reach, args: Mapping[str, str]) -> K:
+    """Runs a check on every probe. Raises SourceError with the reason why none could run it."""
+    answers = await reach.probes.ask(kind.check, args)
+    if not answers:
+        raise SourceError(await _why_nobody_answered(kind.check, reach))
+    return site_fact(kind, answers)
+
+
+async def _why_nobody_answered(check: str, reach: Reach) -> str:
+    known = await reach.probes.contacts()
+    if not known:
+        return "no probe is enrolled"
+    silent = [contact.probe for contact in known if not (contact.relay or contact.fallback)]
+    if len(silent) == len(known):
+        return f"probe {', '.join(silent)} is silent"
+    return f"no probe could run the check {check}"
+
+
+def identifying(subject: Subject) -> dict[str, str]:
+    """The most exact name that the subject has, as a check takes it."""
+    names = {"guid": subject.object_guid, "dn": subject.dn, "upn": subject.upn, "sAMAccountName": subject.sam}
+    names |= {"mail": subject.mail, "displayName": subject.name}
+    kind = next((kind for kind, text in names.items() if text), "any")
+    return {"kind": kind, "text": names.get(kind) or subject.asked}
+
+
+@collector("site:directory", within=PATIENCE)
+async def directory(subject: Subject, reach: Reach) -> Directory:
+    return await run(Directory, reach, identifying(subject))
+
+
+@collector("site:directory (the object)", within=PATIENCE)
+async def ad_account(subject: Subject, reach: Reach) -> AdAccount:
+    """The object itself, and others that bear its name or addresses."""
+    looked = await run(Directory, reach, identifying(subject))
+    _refuse_failed_look(looked)
+    objects = list(looked.objects)
+    if subject.upn and identifying(subject)["kind"] != "upn":
+        objects += await _also_named(subject.upn, reach)
+    return _account(looked, subject, {each.key: each for each in objects})
+
+
+async def _also_named(upn: str, reach: Reach) -> tuple[AdObject, ...]:
+    try:
+        return (await run(Directory, reach, {"kind": "upn", "text": upn})).objects
+    except SourceError:
+        return ()
+
+
+def _account(looked: Directory, subject: Subject, objects: Mapping[str, AdObject]) -> AdAccount:
+    own = next((each for key, each in objects.items() if subject.ad and key == subject.ad.key), None)
+    first = own or next(iter(objects.values()), None)
+    return AdAccount(_record(looked), first, tuple(each for each in objects.values() if each is not first))
+
+
+def _record(looked: Directory) -> Record:
+    telling = (each.record for each in looked.seen if any(look.objects for look in each.value))
+    return next(telling, looked.record)
+
+
+def _refuse_failed_look(looked: Directory) -> None:
+    """A look that ended in an error found nothing for a reason other than that nothing is there."""
+    looks = [look for each in looked.seen for look in each.value]
+    if looks and all(look.error and not look.objects for look in looks):
+        raise SourceError("; ".join(dict.fromkeys(look.error for look in looks if look.error)))
+
+
+CHECKS: tuple[Collector[Subject, Reach, Any], ...] = tuple(
+    _checking(kind)
+    for kind in (
+        site.Dns,
+        site.Tcp,
+        site.Tls,
+        site.Revocation,
+        site.WebSocket,
+        site.ServerClock,
+        site.Host,
+        site.Services,
+        site.AgentInstall,
+        site.Proxy,
+        site.EventLog,
+        site.Trace,
+        site.Gmsa,
+        site.Control,
+        site.Containers,
+        site.Controllers,
+        site.Access,
+    )
+)

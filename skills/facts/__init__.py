@@ -1,0 +1,1 @@
+"""Everything that can be known for one question: frozen records, parsed where they enter."""

@@ -1,0 +1,98 @@
+"""What stands on-premises: agents, servers, network, service account."""
+
+from bot.intents import Intent
+
+AGENT_HEALTH = Intent(
+    "agent_health",
+    (
+        "[provisioning] agent (ok|healthy|health|fine|up|alive|status|state|active|online|running|good|working)",
+        "(check|show|list|how) [our|my] agent",
+        "agent (inactive|down|offline|dead|unhealthy|not active|gone|lost|disconnected)",
+        "(old|removed|uninstalled|decommissioned) ... (server|agent|host) ... (still|list|listed)",
+        "stale agent",
+        "why [is] agent (inactive|down|offline|still|listed)",
+        "(which|how many) agent (active|installed|running|we have|online)",
+        "no [active] agent",
+    ),
+    "are my agents ok",
+    "tenant",
+)
+
+HOST_CHECK = Intent(
+    "host_check",
+    (
+        "agent (inactive|down|offline) ... service running",
+        "service [is] running ... agent inactive",
+        "service ... (running|stopped|up|down) on {host}",
+        "(check|test|probe|look at|inspect|diagnose|how) [the] (server|host|machine|box) {host}",
+        "(check|test|probe|inspect|examine) (server|host|machine|box)",
+        "(server|agent|host|box|machine) ... (reach|see|talk) ... (dc|dcs|domain controller|gc|global catalog|ldap|ad)",
+        "(reach|see|contact) ... (domain controller|global catalog|gc)",
+        "(server|host|box|machine) {host} (ok|healthy|up|alive|fine)",
+        "is {host} (ok|healthy|up|alive|reachable|online|down)",
+        "what is wrong with (server|host|machine|box)",
+        "what is wrong with server {host}",
+        "agent on {host}",
+        "agent (service|server) (ok|check|started|running|stopped|crash|not start)",
+        "(clock|time) (skew|wrong|drift|difference) [on] [server|{host}]",
+        "domain controller (down|unreachable|not reachable|reachable|ok)",
+    ),
+    "check server SRV-SYNC01",
+    "host?",
+)
+
+NETWORK_CHECK = Intent(
+    "network_check",
+    (
+        "(which|what|list) (endpoint|url|port|host|address) ... (need|firewall|agent|open|allow|require|whitelist)",
+        "(endpoint|url|port) ... firewall",
+        "firewall (team|rule|guilty|block|blocking|open|ask|problem|check)",
+        "is ... firewall",
+        "(test-netconnection|tnc|telnet|nslookup|ping|curl) ... ",
+        "{domain} {count} (fail|fails|blocked|timeout|closed)",
+        "(inspect|intercept|break|decrypt) ... (tls|ssl|https)",
+        "(tls|ssl) (inspection|interception|inspect|error|handshake|broken|1.2)",
+        "(network|proxy|connectivity|connection|dns) (check|test|ok|problem|issue|error|blocked|broken)",
+        "(check|test) [the] (network|proxy|connectivity|connection|firewall|dns|websocket|port)",
+        "proxy (block|wrong|settings|configured|407|authentication)",
+        "(is|are) [our] [the] proxy",
+        "(service bus|servicebus|websocket) [443] (blocked|fail|reachable|not reachable|unreachable|ok|check)",
+        "(can|does) {host} reach (internet|microsoft|cloud|azure|service bus|servicebus)",
+        "port 443 (open|closed|blocked)",
+        "{domain} (blocked|reachable|unreachable|fails)",
+    ),
+    "which endpoints does the agent need",
+    "host?",
+)
+
+GMSA_CHECK = Intent(
+    "gmsa_check",
+    (
+        "gmsa ...",
+        "(group managed|managed) service account",
+        "(not|can't|cannot) start [the] (service|agent) ... (privilege|right|logon)",
+        "insufficient privilege",
+        "service account (broken|ok|check|locked|permission|right|working|wrong|fail)",
+        "(provagentgmsa|pgmsa)",
+        "log on as [a] service",
+        "(missing|has|check) (permission|right) [of|for] [the] (service account|agent|gmsa)",
+        "kds [root] key",
+    ),
+    "is the gMSA broken",
+    "host?",
+)
+
+VERSION = Intent(
+    "version",
+    (
+        "agent version",
+        "version of [the] agent",
+        "(which|what) [agent] version [of] [agent|we|do|is] [installed]",
+        "agent (update|upgrade|outdated|auto-update|autoupdate|current|up to date|too old)",
+        "(does|is) [the] agent update itself",
+        "(update|upgrade) [the] agent",
+        "version",
+    ),
+    "which agent version is installed",
+    "tenant",
+)

@@ -1,0 +1,69 @@
+"""All rules, written out in the order of the pipeline: an upstream cause comes before its effects."""
+
+from bot.diagnosis import Rule
+from bot.evidence import Fact
+from skills.facts.directory import AccountRoles, CloudAccount, Holders, RecycleBin, SourceOfAuthority
+from skills.facts.jobs import SubjectJob
+from skills.facts.log import Attempts, SubjectRows
+from skills.facts.schema import SyncSchema
+from skills.facts.site import Access, Control, Directory
+from skills.facts.subject import AdAccount, Identity, Placement
+from skills.rules.ad_objects import AD_OBJECTS
+from skills.rules.agent import AGENT
+from skills.rules.agent_host import AGENT_HOST
+from skills.rules.agent_install import AGENT_INSTALL
+from skills.rules.agent_registration import AGENT_REGISTRATION
+from skills.rules.agent_service import AGENT_SERVICE_RULES
+from skills.rules.agent_several import AGENT_SEVERAL
+from skills.rules.attributes import ATTRIBUTES
+from skills.rules.certificates import CERTIFICATES
+from skills.rules.channel import CHANNEL
+from skills.rules.credentials import CREDENTIALS
+from skills.rules.gmsa_creation import GMSA_CREATION
+from skills.rules.long_connection import LONG_CONNECTION
+from skills.rules.mappings import MAPPINGS
+from skills.rules.network_names import NETWORK_NAMES
+from skills.rules.network_paths import NETWORK_PATHS
+from skills.rules.network_routes import NETWORK_ROUTES
+from skills.rules.passwords import PASSWORDS
+from skills.rules.read_rights import READ_RIGHTS
+from skills.rules.schedule import SCHEDULE
+from skills.rules.scope import PLACES
+from skills.rules.scope_limits import LIMITS
+
+RULES: tuple[Rule, ...] = (
+    # network
+    *NETWORK_NAMES,
+    *CHANNEL,
+    *CERTIFICATES,
+    *NETWORK_PATHS,
+    *NETWORK_ROUTES,
+    *LONG_CONNECTION,
+    # agent and the server it runs on
+    *CREDENTIALS,
+    *GMSA_CREATION,
+    *AGENT_HOST,
+    *AGENT_INSTALL,
+    *AGENT_REGISTRATION,
+    *AGENT_SERVICE_RULES,
+    *AGENT_SEVERAL,
+    *AGENT,
+    *READ_RIGHTS,
+    # the object and its way
+    *AD_OBJECTS,
+    *PLACES,
+    *LIMITS,
+    *ATTRIBUTES,
+    *MAPPINGS,
+    *PASSWORDS,
+    *SCHEDULE,
+)
+
+ABOUT_SOMEBODY: frozenset[type[Fact]] = frozenset(
+    {Access, AccountRoles, AdAccount, Attempts, CloudAccount, Control, Directory, Holders, Identity, Placement}
+    | {RecycleBin, SourceOfAuthority, SubjectJob, SubjectRows, SyncSchema}
+)
+TENANT_RULES: tuple[Rule, ...] = tuple(
+    each for each in RULES if not any(fact in ABOUT_SOMEBODY and not optional for fact, optional in each.needs)
+)
+"""The rules that can judge when nobody in particular is meant."""

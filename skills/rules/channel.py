@@ -1,0 +1,252 @@
+"""The channel from the agent to the cloud, host by host: the port, the handshake, revocation, the long connection."""
+
+from collections.abc import Sequence
+
+from bot.diagnosis import Finding, Rule, likely, proven, rule
+from bot.evidence import Because, Missing
+from skills.facts.jobs import Jobs, SubjectJob
+from skills.facts.log import Attempts
+from skills.facts.site import (
+    AgentInstall,
+    Contact,
+    Contacts,
+    Dns,
+    EventLog,
+    Proxy,
+    Tcp,
+    Tls,
+    WebSocket,
+)
+from skills.facts.tenant import Agents, Now
+from skills.rules import reached
+from skills.rules.chain import DEAF
+from skills.rules.channel_state import channel_state, same_machine
+from skills.rules.reached import Route, routes
+
+ALLOW_BUS = (
+    "Allow outbound TCP 443 from {probe} to *.servicebus.windows.net and *.msappproxy.net: a rule by suffix, "
+    "without address list and without TLS inspection."
+)
+RESTART = "Restart the service AADConnectProvisioningAgent on {probe}."
+CONFIRM = (
+    "Wait for the event “The agent successfully established a connection with the service.”, then provision one known "
+    "user on demand."
+)
+CLEAR = "Clear the quarantine of the job when the check is green."
+
+
+def steps(first: str, probe: str) -> list[str]:
+    return [step.format(probe=probe) for step in (first, RESTART, CONFIRM, CLEAR)]
+
+
+@rule("net-servicebus-blocked", "Does the agent server reach Azure Service Bus?", explains=DEAF)
+def servicebus_blocked(
+    now: Now,
+    tcp: Tcp,
+    jobs: Jobs | Missing,
+    subject: SubjectJob | Missing,
+    install: AgentInstall | Missing,
+    proxy: Proxy | Missing,
+    dns: Dns | Missing,
+    log: EventLog | Missing,
+    attempts: Attempts | Missing,
+    contacts: Contacts | Missing,
+    agents: Agents | Missing,
+) -> Finding | None:
+    channel, ways = channel_state(now, jobs, subject, log, attempts), routes(tcp, install, proxy)
+    tested = [way for way in ways if way.buses]
+    shut = [way for way in tested if reached.blocked(way.buses) and not reached.unresolved(dns, way.buses[0].host)]
+    if channel.works or not shut or len(shut) < len(tested):
+        return None
+    way, host = shut[0], reached.blocked(shut[0].buses)[0].host
+    others = reached.open_hosts(way.others(reached.service_bus))
+    certainty = channel.sure(others, way.beside_agent, not _unprobed(agents, ways))
+    return certainty(
+        f"The firewall stops {way.probe} from reaching {host}:443, so the cloud cannot reach the agent.",
+        because=[
+            way.record.saying(_contrast(way, others)),
+            *channel.dead[:1],
+            *present(_silent(contacts, way.probe), reached.resolved(dns, host)),
+        ],
+        fix=steps(ALLOW_BUS, way.probe),
+        since=channel.since,
+    )
+
+
+def _contrast(way: Route, others: Sequence[str]) -> str:
+    failed = f"{reached.named(reached.blocked(way.buses))} ({way.way})"
+    return f"{failed}, while {', '.join(others[:3])} can be reached" if others else failed
+
+
+def present(*because: Because | None) -> list[Because]:
+    return [each for each in because if each]
+
+
+def _unprobed(agents: Agents | Missing, ways: Sequence[Route]) -> list[str]:
+    """Active agents on servers of which no probe told anything: any of them may be the one that matters."""
+    if isinstance(agents, Missing):
+        return []
+    return [agent.machine for agent in agents.active if not any(same_machine(agent.machine, way.probe) for way in ways)]
+
+
+def _silent(contacts: Contacts | Missing, probe: str) -> Because | None:
+    known = () if isinstance(contacts, Missing) else contacts.contacts
+    quiet = next((each for each in known if each.probe == probe and each.fallback and not each.relay), None)
+    if quiet is None:
+        return None
+    return quiet.record.saying("our own relay, in the same Service Bus domain, is silent too; HTTPS answers")
+
+
+@rule("net-servicebus-blocked", "Do handshakes with Azure Service Bus succeed?", explains=DEAF)
+def servicebus_handshake_blocked(
+    now: Now,
+    tls: Tls,
+    jobs: Jobs | Missing,
+    subject: SubjectJob | Missing,
+    log: EventLog | Missing,
+    attempts: Attempts | Missing,
+    tcp: Tcp | Missing,
+) -> Finding | None:
+    channel, results = channel_state(now, jobs, subject, log, attempts), reached.shown(tls)
+    bus = [(each, seen) for each, seen in results if reached.service_bus(each.host)]
+    cut = [(each, seen) for each, seen in bus if each.outcome in ("reset", "timeout")]
+    fine = [each.host for each, _ in results if each.outcome == "ok" and not reached.service_bus(each.host)]
+    if channel.works or not cut or len(cut) < len(bus) or not fine:
+        return None
+    result, seen = cut[0]
+    opened = not isinstance(tcp, Missing) and any(way.buses and not reached.blocked(way.buses) for way in plain(tcp))
+    return channel.sure(opened, seen.agent_host)(
+        f"The firewall cuts the handshake of {seen.probe} with {result.host}, so the cloud cannot reach the agent.",
+        because=[
+            seen.record.saying(
+                f"the handshake with {result.host} ends in {result.outcome}; with {fine[0]} it succeeds"
+            ),
+            *channel.dead[:1],
+        ],
+        fix=steps(ALLOW_BUS, seen.probe),
+        since=channel.since,
+    )
+
+
+def plain(tcp: Tcp) -> tuple[Route, ...]:
+    return routes(tcp, Missing("not asked"), Missing("not asked"))
+
+
+@rule("net-servicebus-blocked", "Does our own relay, which shares the agent's domain, work?", explains=DEAF)
+def relay_silent(
+    now: Now,
+    contacts: Contacts,
+    jobs: Jobs | Missing,
+    subject: SubjectJob | Missing,
+    log: EventLog | Missing,
+    attempts: Attempts | Missing,
+    tcp: Tcp | Missing,
+    dns: Dns | Missing,
+    websocket: WebSocket | Missing,
+) -> Finding | None:
+    channel, quiet = channel_state(now, jobs, subject, log, attempts), _only_fallback(contacts)
+    tested = not isinstance(tcp, Missing) and any(way.buses for way in plain(tcp))
+    named = not isinstance(dns, Missing) and any(
+        reached.service_bus(each.host) and each.outcome != "ok" for seen in dns.seen for each in seen.value
+    )
+    if channel.works or not channel.dead or not quiet or tested or named or not isinstance(websocket, Missing):
+        return None
+    return likely(
+        f"{quiet.probe} answers over HTTPS only and not over Azure Service Bus, which its agent needs as well: "
+        "a firewall probably blocks *.servicebus.windows.net.",
+        because=[
+            quiet.record.saying("the probe is silent on the relay, which is a Service Bus host"),
+            quiet.fallback_record.saying("the same probe is in contact over plain HTTPS"),
+            *channel.dead[:1],
+        ],
+        fix=["Run the check tcp against the agent's own Service Bus host.", *steps(ALLOW_BUS, quiet.probe)],
+        since=channel.since,
+    )
+
+
+def _only_fallback(contacts: Contacts) -> Contact | None:
+    """A probe that is alive on HTTPS alone, if no other server with an agent is on the relay."""
+    hosts = [each for each in contacts.contacts if each.agent_host] or list(contacts.contacts)
+    if any(each.relay for each in hosts):
+        return None
+    return next((each for each in hosts if each.fallback), None)
+
+
+@rule(
+    "net-msappproxy-blocked",
+    "Does the agent reach the host where it registers?",
+    explains=DEAF | {"agent-none-assigned"},
+)
+def msappproxy_blocked(
+    now: Now,
+    tcp: Tcp,
+    jobs: Jobs | Missing,
+    subject: SubjectJob | Missing,
+    install: AgentInstall | Missing,
+    proxy: Proxy | Missing,
+    log: EventLog | Missing,
+    attempts: Attempts | Missing,
+    agents: Agents | Missing,
+) -> Finding | None:
+    channel, ways = channel_state(now, jobs, subject, log, attempts), routes(tcp, install, proxy)
+    tested = [way for way in ways if way.of(reached.registration)]
+    shut = [way for way in tested if reached.blocked(way.of(reached.registration))]
+    if channel.works or not shut or len(shut) < len(tested):
+        return None
+    way, hosts = shut[0], reached.blocked(shut[0].of(reached.registration))
+    gone = [] if isinstance(agents, Missing) else [each for each in agents.agents if each.active is False]
+    bus, logins = reached.open_hosts(way.buses), reached.open_hosts(way.of(reached.login))
+    certain = bus and (logins or way.others(reached.registration)) and way.beside_agent and (channel.dead or gone)
+    return (proven if certain else likely)(
+        f"{way.probe} cannot reach {hosts[0].host}:443, where its agent registers and checks in every ten minutes.",
+        because=[
+            way.record.saying(f"{reached.named(hosts)}; reached: {', '.join((*bus, *logins)) or 'nothing else'}"),
+            *(each.record.saying(f"the agent on {each.machine} is inactive") for each in gone[:1]),
+            *channel.dead[:1],
+        ],
+        fix=steps("Allow outbound TCP 443 from {probe} to *.msappproxy.net and *.msappproxy.com.", way.probe),
+        since=channel.since,
+    )
+
+
+@rule("net-login-blocked", "Does the agent server reach Microsoft's sign-in hosts?", explains={"agent-none-assigned"})
+def login_blocked(
+    now: Now,
+    tcp: Tcp,
+    jobs: Jobs | Missing,
+    subject: SubjectJob | Missing,
+    install: AgentInstall | Missing,
+    proxy: Proxy | Missing,
+    log: EventLog | Missing,
+    attempts: Attempts | Missing,
+) -> Finding | None:
+    channel, ways = channel_state(now, jobs, subject, log, attempts), routes(tcp, install, proxy)
+    shut = next((way for way in ways if reached.blocked(way.of(reached.login))), None)
+    if channel.works or shut is None or not reached.open_hosts(shut.others(reached.login)):
+        return None
+    fresh = (
+        [] if isinstance(install, Missing) else [each for each in install.on_agent_hosts() if not each.value.tenant_id]
+    )
+    if not fresh and any(each.outcome != "ok" for each in shut.others(reached.login)):
+        return None  # a registered agent lives without the sign-in pages; what else is blocked matters more
+    hosts = reached.blocked(shut.of(reached.login))
+    return (proven if fresh else likely)(
+        f"{shut.probe} cannot reach {hosts[0].host}:443, so nobody can sign in there to register the agent.",
+        because=[
+            shut.record.saying(f"{reached.named(hosts)}, while other hosts answer"),
+            *(each.record.saying("the agent is registered with no tenant") for each in fresh[:1]),
+        ],
+        fix=[
+            f"Allow outbound TCP 443 from {shut.probe} to *.microsoftonline.com, login.windows.net, *.microsoft.com.",
+            "Run the agent's configuration wizard again.",
+        ],
+    )
+
+
+CHANNEL: tuple[Rule, ...] = (
+    servicebus_blocked,
+    servicebus_handshake_blocked,
+    relay_silent,
+    msappproxy_blocked,
+    login_blocked,
+)

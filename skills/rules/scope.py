@@ -1,0 +1,292 @@
+"""Scope: the configuration does not take in the place, the group or the values that the person has."""
+
+from bot.diagnosis import Finding, Kind, Rule, likely, proven, rule
+from bot.evidence import Because, Missing
+from skills.facts.ad import AdObject
+from skills.facts.directory import CloudAccount, RecycleBin
+from skills.facts.jobs import Jobs, SubjectJob
+from skills.facts.log import Attempts, SubjectRows
+from skills.facts.schema import SyncSchema
+from skills.facts.site import Containers
+from skills.facts.subject import AdAccount, Placement
+from skills.facts.tenant import Now
+from skills.rules.leaving import former_accounts, kept_by_another, was_moved_out
+from skills.rules.lost_containers import Lost, lost, replaces
+from skills.rules.standing import ad_object, place_dn, utc
+from skills.scoping import Answer, Gate, Membership, Scope, membership, place_of, primary_group, transitive_groups
+
+OUTSIDE = frozenset({
+    "scope-pod-misleading", "cloud-user-soft-deleted", "cloud-hard-deleted", "cloud-disconnected-restored",
+    "match-soft-deleted-holder", "phs-user-out-of-scope", "obj-already-in-sync",
+})  # fmt: skip
+"""How it shows that somebody is out of scope."""
+
+
+def from_place(place: Placement, account: AdAccount | Missing) -> Because:
+    """The record that tells where the subject stands."""
+    seen = ad_object(account)
+    record = account.record if seen and not isinstance(account, Missing) else place.record
+    return record.saying(f"the account is {place_dn(place, account)}")
+
+
+def selection(schema: SyncSchema) -> str:
+    names = schema.containers + schema.groups
+    return "; ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _place(schema: SyncSchema, place: Placement, account: AdAccount | Missing) -> tuple[str, AdObject | None, Scope]:
+    dn, seen = place_dn(place, account), ad_object(account)
+    return dn, seen, place_of(schema, dn, seen)
+
+
+@rule("scope-ou-not-selected", "Does the account lie under a selected container?", explains=OUTSIDE)
+def ou_not_selected(
+    schema: SyncSchema,
+    place: Placement,
+    now: Now,
+    account: AdAccount | Missing,
+    containers: Containers | Missing,
+    cloud: CloudAccount | Missing,
+    recycled: RecycleBin | Missing,
+    rows: SubjectRows | Missing,
+    tries: Attempts | Missing,
+) -> Finding | None:
+    dn, seen, scope = _place(schema, place, account)
+    if scope.answer is not Answer.OUT or scope.gate is not Gate.CONTAINER:
+        return None
+    former = former_accounts(cloud, recycled, seen)
+    gone = lost(schema, containers)
+    if any(replaces(each, dn, former, seen) for each in gone) or (gone and _all_lost(schema, gone)):
+        return None
+    if was_moved_out(schema, seen, dn, former) or kept_by_another(cloud, seen, now.at, rows, tries):
+        return None
+    build = proven if seen or place.record.name.startswith("site:") else likely
+    return build(
+        f"The account lies in {dn.partition(',')[2]}, and the configuration syncs only other containers.",
+        because=[
+            schema.record.saying(f"selected are only: {selection(schema)}"),
+            from_place(place, account),
+        ],
+        fix=[
+            f"Move {dn} below one of the selected containers, or add its container to the scope of the configuration.",
+            "After changing the scope, save it and restart provisioning, so that accounts already there are read.",
+        ],
+    )
+
+
+def _all_lost(schema: SyncSchema, gone: tuple[Lost, ...]) -> bool:
+    return {each.dn for each in gone} >= set(schema.containers)
+
+
+@rule("scope-domain-not-configured", "Is there a configuration for the account's domain?", explains=OUTSIDE)
+def domain_not_configured(
+    jobs: Jobs,
+    own: SubjectJob,
+    now: Now,
+    place: Placement | Missing,
+    cloud: CloudAccount | Missing,
+    rows: SubjectRows | Missing,
+    tries: Attempts | Missing,
+) -> Finding | None:
+    if own.job is not None or own.domain is None or kept_by_another(cloud, None, now.at, rows, tries):
+        return None
+    if any((job.domain or "").lower() == own.domain.lower() for job in jobs.provisioning):
+        return None
+    known = ", ".join(job.domain or job.configuration for job in jobs.provisioning) or "no domain at all"
+    where = [] if isinstance(place, Missing) else [place.record.saying(f"the account is {place.dn}")]
+    return proven(
+        f"The account is in the domain {own.domain}, for which there is no Cloud Sync configuration.",
+        because=[jobs.record.saying(f"there are configurations for: {known}"), *where],
+        fix=[
+            f"Add {own.domain} to the provisioning agent by running its configuration wizard again.",
+            f"Create a Cloud Sync configuration for {own.domain}, choose its scope and enable it.",
+        ],
+    )
+
+
+@rule("scope-container-renamed", "Do the selected containers and groups still have their names?", explains=OUTSIDE)
+def container_renamed(
+    schema: SyncSchema,
+    place: Placement,
+    containers: Containers,
+    account: AdAccount | Missing,
+    cloud: CloudAccount | Missing,
+    recycled: RecycleBin | Missing,
+) -> Finding | None:
+    dn, seen, scope = _place(schema, place, account)
+    if scope.answer is Answer.IN:
+        return None
+    former = former_accounts(cloud, recycled, seen)
+    gone = lost(schema, containers)
+    hit = next((each for each in gone if each.worked(former) and replaces(each, dn, former, seen)), None)
+    if hit is None:
+        return None
+    new = hit.renamed_to or "a name that the probe could not tell"
+    return proven(
+        f"{hit.dn} is selected in the configuration but is now called {new}, so nobody below it is synced any more.",
+        because=[
+            hit.record.saying(f"{hit.dn} does not exist; it became {new}"),
+            schema.record.saying(f"selected is {hit.dn}"),
+            from_place(place, account),
+        ],
+        fix=[
+            f"Put {hit.renamed_to or 'the new DN'} into the scope of the configuration instead of {hit.dn}, and save.",
+            "Restart provisioning, after a look at how many accounts would be deleted.",
+        ],
+    )
+
+
+@rule("scope-dn-typo", "Is every selected DN spelt as in Active Directory?", explains=OUTSIDE)
+def dn_typo(
+    schema: SyncSchema,
+    place: Placement,
+    containers: Containers,
+    account: AdAccount | Missing,
+    cloud: CloudAccount | Missing,
+    recycled: RecycleBin | Missing,
+) -> Finding | None:
+    dn, seen, scope = _place(schema, place, account)
+    if scope.answer is not Answer.OUT or scope.gate is not Gate.CONTAINER:
+        return None
+    former = former_accounts(cloud, recycled, seen)
+    never = [each for each in lost(schema, containers) if not each.is_group and not each.worked(former)]
+    close = next((each for each in never if replaces(each, dn, former, seen)), None)
+    hit = close or (never[0] if never and _all_lost(schema, tuple(never)) else None)
+    if hit is None:
+        return None
+    return (proven if close and not former else likely)(
+        f"The configuration names {hit.dn}, which does not exist in Active Directory, so nobody is found there.",
+        because=[
+            hit.record.saying(f"{hit.dn} does not exist and was not renamed"),
+            schema.record.saying(f"selected is {hit.dn}"),
+            from_place(place, account),
+        ],
+        fix=[
+            f"Correct {hit.dn} in the scope of the configuration; the account lies in {dn.partition(',')[2]}.",
+            "Press Test beside the name, save, and restart provisioning.",
+        ],
+    )
+
+
+GROUP_CAUSES = frozenset({"scope-group-not-member"})
+
+
+@rule("scope-group-not-member", "Is the account a direct member of a selected group?", explains=OUTSIDE)
+def group_not_member(
+    schema: SyncSchema,
+    place: Placement,
+    now: Now,
+    account: AdAccount,
+    containers: Containers | Missing,
+    cloud: CloudAccount | Missing,
+    rows: SubjectRows | Missing,
+    tries: Attempts | Missing,
+) -> Finding | None:
+    dn, seen, scope = _place(schema, place, account)
+    if seen is None or scope.answer is not Answer.OUT or scope.gate is not Gate.GROUP:
+        return None
+    kinds = {membership(group, dn, seen) for group in schema.groups}
+    if kinds != {Membership.NONE} or lost(schema, containers) or kept_by_another(cloud, seen, now.at, rows, tries):
+        return None
+    only_direct = not seen.member_of or transitive_groups(seen) is not None
+    return (proven if only_direct and not _odd_primary(seen) else likely)(
+        f"Only members of {selection(schema)} are synced, and the account is not a direct member.",
+        because=[
+            account.record.saying(f"its groups are: {'; '.join(seen.member_of) or 'none'}"),
+            schema.record.saying(f"the scope is the groups {selection(schema)}"),
+        ],
+        fix=[f"Add the account directly to {schema.groups[0]}; the next cycle then takes it."],
+    )
+
+
+def _odd_primary(seen: AdObject) -> bool:
+    """A primary group of the customer's own, whose name the number does not tell."""
+    primary = primary_group(seen)
+    return primary is not None and primary.isdecimal() and int(primary) > 1000
+
+
+@rule("scope-nested-group", "Is the membership in a selected group a direct one?", explains=OUTSIDE | GROUP_CAUSES)
+def nested_group(schema: SyncSchema, place: Placement, account: AdAccount) -> Finding | None:
+    dn, seen, scope = _place(schema, place, account)
+    if seen is None or scope.answer is not Answer.OUT:
+        return None
+    group = next((each for each in schema.groups if membership(each, dn, seen) is Membership.NESTED), None)
+    if group is None:
+        return None
+    return proven(
+        f"The account is in {group} only through another group, and nested members are not synced.",
+        because=[
+            account.record.saying(f"{group} is an indirect group of it; direct: {'; '.join(seen.member_of) or 'none'}"),
+            schema.record.saying(f"the scope is the groups {selection(schema)}"),
+        ],
+        fix=[f"Add the account directly to {group}, or choose the scope by container instead."],
+    )
+
+
+@rule("scope-primary-group", "Does a selected group list the account as a member?", explains=OUTSIDE | GROUP_CAUSES)
+def primary_only(schema: SyncSchema, place: Placement, account: AdAccount) -> Finding | None:
+    dn, seen, scope = _place(schema, place, account)
+    if seen is None or scope.answer is not Answer.OUT or not schema.groups:
+        return None
+    group = next((each for each in schema.groups if membership(each, dn, seen) is Membership.PRIMARY), None)
+    kinds = {membership(each, dn, seen) for each in schema.groups}
+    guessed = group is None and kinds == {Membership.NONE} and _odd_primary(seen) and len(schema.groups) == 1
+    if group is None and not guessed:
+        return None
+    name = group or schema.groups[0]
+    return (likely if guessed else proven)(
+        f"{name} is the account's primary group, and a primary group lists nobody as its member.",
+        because=[
+            account.record.saying(
+                f"primary group {primary_group(seen)}; memberOf: {'; '.join(seen.member_of) or 'none'}"
+            ),
+            schema.record.saying(f"the scope is the groups {selection(schema)}"),
+        ],
+        fix=[f"Give the account another primary group and add it to {name} as a member, or use another scoping group."],
+    )
+
+
+@rule("scope-group-deleted", "Do the selected groups still exist?", explains=OUTSIDE | GROUP_CAUSES)
+def group_deleted(
+    schema: SyncSchema, place: Placement, containers: Containers, account: AdAccount | Missing
+) -> Finding | None:
+    _, _, scope = _place(schema, place, account)
+    gone = [each for each in lost(schema, containers) if each.is_group and not each.renamed_to]
+    if not gone or scope.answer is Answer.IN or (scope.gate is Gate.CONTAINER and schema.containers):
+        return None
+    return proven(
+        f"The scoping group {gone[0].dn} was deleted: its former members stay as they are, and nobody new comes.",
+        because=[
+            gone[0].record.saying(f"{gone[0].dn} does not exist"),
+            schema.record.saying(f"the scope is the groups {selection(schema)}"),
+        ],
+        fix=[
+            f"Restore {gone[0].dn} from the Active Directory recycle bin, or choose another scoping group.",
+            "Restart provisioning afterwards.",
+        ],
+    )
+
+
+@rule("scope-pod-misleading", "Does a successful run-now agree with the scope?", kind=Kind.NOTE)
+def pod_misleading(schema: SyncSchema, tries: Attempts, account: AdAccount | Missing) -> Finding | None:
+    good = next((each for each in tries.attempts if each.succeeded), None)
+    if good is None:
+        return None
+    seen = ad_object(account)
+    dn = seen.dn if seen else good.dn
+    if place_of(schema, dn, seen).answer is not Answer.OUT:
+        return None
+    return proven(
+        f"The run-now of {utc(good.at)} succeeded because it ignores the scope; the scheduled sync does not.",
+        because=[
+            good.record.saying("provision on demand succeeded"),
+            schema.record.saying(f"{dn} is outside the selection: {selection(schema)}"),
+        ],
+        fix=["Do not take a green run-now for proof of scope; a later cycle can remove an account made this way."],
+    )
+
+
+PLACES: tuple[Rule, ...] = (
+    domain_not_configured, ou_not_selected, container_renamed, dn_typo, group_not_member, nested_group, primary_only,
+    group_deleted, pod_misleading,
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""How answers look: pure functions from what was found to a card."""

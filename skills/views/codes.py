@@ -1,0 +1,42 @@
+"""The dictionary card: what a code means, whose it is, what to do."""
+
+from bot.answering import Answer, Case, Offer, Outcome
+from bot.cards.elements import Element, Tone, bullets, card, heading, labelled, line, title
+from skills.catalogue import catalogue
+from skills.codes import Code, explain, suggestions
+from skills.facts.subject import Subject
+from skills.verdict import State
+from skills.views.verdict import bare_verdict
+
+
+def code_answer(case: Case[Subject]) -> Answer:
+    asked = list(case.ask.slots.codes) or (
+        [f"event {case.ask.slots.event}"] if case.ask.slots.event else [case.ask.text]
+    )
+    known = [(name, explain(name)) for name in asked[:3]]
+    body: list[Element] = []
+    for name, code in known:
+        body += _known(name, code) if code else _unknown(name)
+    told = next((code for _, code in known if code), None)
+    headline = f"{asked[0]}: {told.means}" if told else f"{asked[0]} is not in my dictionary."
+    state = State.FINE if told else State.CANNOT_TELL
+    tone = Tone.ACCENT if told else Tone.WARNING
+    verdict = bare_verdict(case, state, headline)
+    outcome = Outcome.ANSWERED if told else Outcome.CANNOT_TELL
+    shown = card([title(headline, state="Code", tone=tone), *body], headline)
+    return Answer(shown, verdict.as_json(), outcome, (Offer("Who failed today?", "who failed today"),))
+
+
+def _known(name: str, code: Code) -> list[Element]:
+    body = [heading(name), line(code.means), labelled("Who must move", code.owner)]
+    if code.cause:
+        body.append(labelled("Usually", catalogue()[code.cause].title))
+    return body + bullets(code.fix, numbered=True)
+
+
+def _unknown(name: str) -> list[Element]:
+    near = suggestions(name)
+    return [
+        heading(name),
+        line(f"The nearest I know: {', '.join(near)}." if near else "Nothing like it is known to me."),
+    ]

@@ -1,0 +1,81 @@
+"""Words that several cards share: states, records, durations, as an admin would say them."""
+
+from datetime import datetime, timedelta
+
+from bot.cards.elements import Tone, moment
+from bot.evidence import Because
+from skills.verdict import State
+
+STATE_WORDS = {
+    State.BLOCKED: "Blocked",
+    State.WAITING: "Waiting",
+    State.FINE: "Fine",
+    State.CANNOT_TELL: "Cannot tell",
+    State.NOT_FOUND: "Not found",
+    State.AMBIGUOUS: "Which one?",
+}
+TONES = {
+    State.BLOCKED: Tone.ATTENTION,
+    State.WAITING: Tone.ACCENT,
+    State.FINE: Tone.GOOD,
+    State.CANNOT_TELL: Tone.WARNING,
+    State.NOT_FOUND: Tone.WARNING,
+    State.AMBIGUOUS: Tone.ACCENT,
+}
+COLLECTIONS = {
+    "users": "Entra user",
+    "deletedUsers": "recycle bin",
+    "groups": "Entra group",
+    "contacts": "contact",
+    "jobs": "sync job",
+    "schema": "job schema",
+    "provisioningLogs": "provisioning log",
+    "directoryAudits": "audit log",
+    "agents": "agent list",
+    "organization": "organisation",
+    "domains": "domains",
+    "onPremisesSynchronization": "tenant sync settings",
+    "provisionOnDemand": "provision on demand",
+    "roleAssignments": "role assignments",
+    "serviceHealth": "service health",
+    "signIns": "sign-in log",
+    "servicePrincipals": "configuration",
+    "secrets": "notification settings",
+    "onPremisesSyncBehavior": "source of authority",
+    "failures": "Microsoft Graph",
+}
+
+
+def source_of(record: str) -> str:
+    """`site:SRV-A/tcp` → `probe SRV-A, tcp`; `graph:jobs/…` → `sync job`."""
+    system, _, rest = record.partition(":")
+    first, _, second = rest.partition("/")
+    if system == "site":
+        return f"probe {first}, {second}" if first != "-" else "probes"
+    if first == "failures":
+        return f"Microsoft Graph, /{second}"
+    return COLLECTIONS.get(first, first or record)
+
+
+def proof(each: Because, now: datetime) -> str:
+    """`sync job, 07:40 UTC: the last cycle ended with …`."""
+    at = each.record.at
+    when = f", {at:%H:%M} UTC" if at and at.date() == now.date() else f", {moment(at)}" if at else ""
+    return f"({source_of(each.record.name)}{when})"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    return f"{lasting(now - at)} ago" if at <= now else f"in {lasting(at - now)}"
+
+
+def lasting(span: timedelta) -> str:
+    seconds = int(span.total_seconds())
+    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {name}{'s' if count != 1 else ''}"
+    return f"{seconds} seconds"
+
+
+def sentence_list(items: tuple[str, ...]) -> str:
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + f" and {items[-1]}" if items else ""
