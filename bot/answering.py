@@ -126,7 +126,7 @@ async def answer(skill: Skill[S], ask: Ask, reach: Reach, *, progress: Progress 
 
 
 def vocabulary(skills: Sequence[Skill[Any] | Later]) -> tuple[Intent, ...]:
-    return tuple(intent for skill in skills for intent in skill.intents)
+    return tuple(dict.fromkeys(intent for skill in skills for intent in skill.intents))
 
 
 def serving(skills: Sequence[Skill[Any] | Later], intent: str, *, named: bool) -> Skill[Any] | Later:

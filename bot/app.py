@@ -30,7 +30,7 @@ from bot.graph import Graph, NotFound
 from bot.identifiers import IdentifierKind
 from bot.inbound import ServiceUrls, TokenGate
 from bot.intents import Grammar, NotUnderstood, Understood
-from bot.outlet import MemoryBook
+from bot.outlet import MemoryReferences
 from bot.people import NotAllowed, People, Person, Policy, Role, check_may_ask
 from bot.reach import Reach
 from bot.relay.client import NoProbes, Probes
@@ -38,8 +38,8 @@ from bot.settings import Settings
 from bot.signing_keys import KeySet
 from bot.teams import TeamsAdapter
 from bot.watchdog import Watchdog
-from skills.questions import SKILLS
 from skills.phrases import NAMES
+from skills.questions import SKILLS
 
 log = logging.getLogger("whysync.app")
 
@@ -156,7 +156,7 @@ async def open_bot(
         conversation = Conversation(
             SKILLS, GRAMMAR, people, policy, lambda: reach_of(graph, clock, probes, tried), clock
         )
-        adapter = TeamsAdapter(conversation, ConnectorClient(session, token, clock, service_urls), MemoryBook())
+        adapter = TeamsAdapter(conversation, ConnectorClient(session, token, clock, service_urls), MemoryReferences())
         await stack.enter_async_context(Watchdog(_report_lag))
         door = Door(gate, adapter, clock)
         app = web.Application()

@@ -21,7 +21,7 @@ from bot.connector_token import ConnectorToken
 from bot.inbound import ServiceUrls
 from bot.turns import Gone, MessageGone, SendRefused, SendUnknown
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("whysync.connector")
 
 Reference = Mapping[str, Any]
 JsonObject = dict[str, Any]

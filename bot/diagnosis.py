@@ -83,8 +83,8 @@ def rule(
 def _need(hint: object) -> tuple[type[Fact], bool]:
     if isinstance(hint, types.UnionType):
         kinds = [kind for kind in typing.get_args(hint) if kind is not Missing]
-        return typing.cast(type[Fact], kinds[0]), True
-    return typing.cast(type[Fact], hint), False
+        return typing.cast("type[Fact]", kinds[0]), True
+    return typing.cast("type[Fact]", hint), False
 
 
 def _builder(certainty: Certainty) -> Callable[..., Finding]:

@@ -17,7 +17,7 @@ from bot.repeats import CRASHES, Crashes, Flow, MemorySeen, Pace, Seen, activity
 from bot.turn_queue import QueueFull, TurnQueue
 from bot.turns import SendError
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("whysync.door")
 
 PATH = "/api/messages"
 RUNNER_OPTIONS: Final = {"auto_decompress": False}

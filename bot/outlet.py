@@ -11,7 +11,7 @@ from bot.connector import ConnectorClient
 from bot.place import personal_place
 from bot.turns import Card, Gone, Place, Sender, SendError
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("whysync.outlet")
 
 CARD = "application/vnd.microsoft.card.adaptive"
 LONGEST_SUMMARY = 4_000

@@ -16,7 +16,7 @@ from joserfc.jwk import RSAKey
 from bot.clock import Clock
 from bot.loopback import is_loopback
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("whysync.signing_keys")
 
 LARGEST = 1 << 20
 SMALLEST_KEY_BITS = 2048

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("whysync.turn_queue")
 
 Job = Callable[[], Awaitable[Any]]
 

@@ -26,29 +26,33 @@ def is_filterable(clause: Clause) -> bool:
 
 def values_of(ad: AdObject, name: str) -> Values | None:
     """The values of an attribute as the probe read them; None where it did not read that attribute."""
-    own = _own(ad)
-    if name.lower() in own:
-        return own[name.lower()]
+    wanted = name.lower()
+    if wanted in OWN:
+        return OWN[wanted](ad)
     for key, value in ad.attributes.items():
-        if key.lower() == name.lower():
+        if key.lower() == wanted:
             items = value if isinstance(value, list | tuple) else [value]
             return tuple(str(item) for item in items if item not in (None, ""))
     return None
 
 
-def _own(ad: AdObject) -> Mapping[str, Values]:
-    """What every look into the directory brings, so that an absent value means an empty attribute."""
-    single = {
-        "userprincipalname": ad.upn,
-        "samaccountname": ad.sam,
-        "displayname": ad.display_name,
-        "mail": ad.mail,
-        "distinguishedname": ad.dn,
-        "cn": _common_name(ad.dn),
-    }
-    many = {"proxyaddresses": ad.proxies, "memberof": ad.member_of, "objectclass": ad.object_class}
-    control = {} if ad.account_control is None else {"useraccountcontrol": (str(ad.account_control),)}
-    return {name: (value,) if value else () for name, value in single.items()} | many | control
+def _one(value: str | None) -> Values:
+    return (value,) if value else ()
+
+
+OWN: Mapping[str, Callable[[AdObject], Values | None]] = {
+    "userprincipalname": lambda ad: _one(ad.upn),
+    "samaccountname": lambda ad: _one(ad.sam),
+    "displayname": lambda ad: _one(ad.display_name),
+    "mail": lambda ad: _one(ad.mail),
+    "distinguishedname": lambda ad: _one(ad.dn),
+    "cn": lambda ad: _one(_common_name(ad.dn)),
+    "proxyaddresses": lambda ad: ad.proxies,
+    "memberof": lambda ad: ad.member_of,
+    "objectclass": lambda ad: ad.object_class,
+    "useraccountcontrol": lambda ad: None if ad.account_control is None else (str(ad.account_control),),
+}
+"""What every look into the directory brings, so that an absent value means an empty attribute."""
 
 
 def _common_name(dn: str) -> str | None:

@@ -45,7 +45,7 @@ def judge(question: Question, evidence: Evidence, diagnosis: Diagnosis) -> Verdi
         causes=causes,
         also=tuple(each for each in diagnosis.found if each not in causes),
         ruled_out=tuple(each.id for each in diagnosis.ruled_out),
-        undecided=tuple((each.rule.id, each.missing[0][1]) for each in doubts or diagnosis.undecided),
+        undecided=tuple((each.rule.id, each.missing[0][1]) for each in doubts),
         settle=settle(diagnosis, evidence, subject.kind) if _in_doubt(state, causes) else None,
         trace=trace(evidence) if subject.kind is not SubjectKind.TENANT else (),
         reach=_reach(causes, evidence, job),
@@ -198,5 +198,4 @@ def _doubt(who: str, subject: Subject, evidence: Evidence, diagnosis: Diagnosis)
         places = ", ".join(place for place, _ in subject.unsearched) or "Active Directory"
         return f"Nobody called {subject.asked} is in Entra ID, and this could not be searched: {places}. Ask with the distinguished name."
     what = f"why {who} does not sync" if subject.kind is SubjectKind.USER else "what is wrong"
-    tail = f"; the check that would settle it: {question.check}" if question else ""
-    return f"From here it cannot be told {what}{tail}."
+    return f"From here it cannot be told {what}; the check that would settle it: {question.check}."

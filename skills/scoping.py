@@ -1,5 +1,6 @@
 """Whether an AD object is in scope, worked out from the schema: Graph has no dry run, and a run-now ignores scope."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -110,6 +111,19 @@ def transitive_groups(ad: AdObject) -> tuple[str, ...] | None:
     if not names:
         return None
     return tuple(value for name in names for value in values_of(ad, name) or ())
+
+
+def reached_groups(ad: AdObject, others: Iterable[AdObject]) -> tuple[str, ...]:
+    """Groups that the object reaches through those of its groups that happen to have been read as well."""
+    known = [each for each in others if each.kind == "group"]
+    reached: list[str] = []
+    open_ = list(ad.member_of)
+    while open_:
+        here = open_.pop()
+        above = [dn for group in known if same_dn(group.dn, here) for dn in group.member_of if dn not in reached]
+        reached += above
+        open_ += above
+    return tuple(reached)
 
 
 def primary_group(ad: AdObject) -> str | None:

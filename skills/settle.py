@@ -72,16 +72,23 @@ def relevant(diagnosis: Diagnosis, evidence: Evidence) -> tuple[Undecided, ...]:
     return tuple(each for each in diagnosis.undecided if entries[each.rule.id].layer in layers)
 
 
-def settle(diagnosis: Diagnosis, evidence: Evidence, kind: SubjectKind) -> Settle | None:
-    """The missing fact that alone would decide most of the relevant rules; None when nothing is missing."""
-    open_rules = relevant(diagnosis, evidence) or diagnosis.undecided
+def settle(diagnosis: Diagnosis, evidence: Evidence, kind: SubjectKind) -> Settle:
+    """The missing fact that alone would decide most of the relevant rules; a run of this one user if nothing is missing."""
+    open_rules = relevant(diagnosis, evidence)
     if kind is SubjectKind.TENANT:
         open_rules = tuple(each for each in open_rules if not _about_somebody(each)) or open_rules
-    counts = Counter(_weights(open_rules))
+    counts = _weights(open_rules)
     if not counts:
-        return None
+        return RUN_ONE
     best = max(counts, key=lambda fact: (counts[fact], -_preference(fact)))
     return _settle(best, evidence)
+
+
+RUN_ONE = Settle(
+    "provisionOnDemand",
+    "identity admin",
+    "Provision this one user on demand in the portal and look at the step that fails. It writes, and it ignores the scope.",
+)
 
 
 def _weights(open_rules: Iterable[Undecided]) -> dict[type[Fact], float]:

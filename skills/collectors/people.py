@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from bot.evidence import Record, SourceError, collector
 from bot.odata import Filter, Property, Query, any_eq, any_of, ends_with, eq, starts_with
 from bot.reach import JsonObject, Reach
+from skills.collectors.log import subject_rows
 from skills.facts.directory import (
     USER_PROPERTIES,
     AccountRoles,
@@ -22,7 +23,6 @@ from skills.facts.directory import (
 )
 from skills.facts.reading import Json, child, flag, moment, text, texts
 from skills.facts.subject import Subject
-from skills.collectors.log import subject_rows
 
 READ_USERS = "User.Read.All"
 MOST_ADDRESSES = 4

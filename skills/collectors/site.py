@@ -42,7 +42,7 @@ async def _why_nobody_answered(check: str, reach: Reach) -> str:
     silent = [contact.probe for contact in known if not (contact.relay or contact.fallback)]
     if len(silent) == len(known):
         return f"probe {', '.join(silent)} is silent"
-    return f"no probe could run the check {check}"
+    return "no probe can run it"
 
 
 def identifying(subject: Subject) -> dict[str, str]:

@@ -8,6 +8,8 @@ from skills.facts.log import Attempts, SubjectRows
 from skills.facts.schema import SyncSchema
 from skills.facts.site import Access, Control, Directory
 from skills.facts.subject import AdAccount, Identity, Placement
+from skills.rules.ad_link import AD_LINK
+from skills.rules.ad_lookup import AD_LOOKUP
 from skills.rules.ad_objects import AD_OBJECTS
 from skills.rules.agent import AGENT
 from skills.rules.agent_host import AGENT_HOST
@@ -48,8 +50,11 @@ RULES: tuple[Rule, ...] = (
     *AGENT_SERVICE_RULES,
     *AGENT_SEVERAL,
     *AGENT,
+    # between agent and directory
+    *AD_LINK,
     *READ_RIGHTS,
     # the object and its way
+    *AD_LOOKUP,
     *AD_OBJECTS,
     *PLACES,
     *LIMITS,

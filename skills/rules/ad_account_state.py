@@ -15,6 +15,7 @@ from skills.facts.tenant import Now
 from skills.rules.cured import SKIPPED_IMPORT, speaks_of
 from skills.rules.passwords import password_is_behind
 from skills.rules.standing import (
+    NOT_ASKED,
     ad_object,
     failing,
     is_redundant,
@@ -31,7 +32,7 @@ def disabled_but_synced(
     cloud: CloudAccount, account: AdAccount | Missing, rows: SubjectRows | Missing
 ) -> Finding | None:
     user, seen = synced_user(cloud), ad_object(account)
-    if user is None or user.enabled is not False or failing(rows, Missing("")):
+    if user is None or user.enabled is not False or failing(rows, NOT_ASKED):
         return None
     if seen and not seen.disabled:
         return None
@@ -48,7 +49,7 @@ def disabled_but_synced(
 @rule("obj-expired-or-locked", "Is the account neither expired nor locked?", explains={"obj-already-in-sync"})
 def expired_or_locked(account: AdAccount, cloud: CloudAccount, now: Now, rows: SubjectRows | Missing) -> Finding | None:
     seen, user = ad_object(account), synced_user(cloud)
-    if seen is None or user is None or seen.disabled or failing(rows, Missing("")):
+    if seen is None or user is None or seen.disabled or failing(rows, NOT_ASKED):
         return None
     expired, locked = _moment(seen, "accountExpires"), _locked(seen)
     if expired and expired < now.at:

@@ -12,7 +12,7 @@ from skills.facts.log import Attempt, Attempts
 from skills.facts.site import AgentInstall, Control, Controllers, ControllerState, Directory, EventLog
 from skills.facts.subject import AdAccount, Identity
 from skills.facts.tenant import Now
-from skills.rules.channel_state import channel_state, same_machine
+from skills.rules.channel_state import NOT_ASKED, channel_state, same_machine
 from skills.rules.read_rights import LookSeen, as_agent, finds, looks
 from skills.scoping import same_dn
 
@@ -35,9 +35,11 @@ def wrong_dn(
     if person is None or person.deleted:
         return None
     lost = next((each for each in attempts.attempts if each.object_missing and _means(each, person, identity)), None)
-    channel = channel_state(now, jobs, subject, log, Missing("judged here"))
-    if lost is None or channel.dead or _found_there(lost.dn, directory) or _every_try_lost(attempts):
+    channel = channel_state(now, jobs, subject, log, NOT_ASKED)
+    if lost is None or channel.dead or _found_there(lost.dn, directory):
         return None
+    if _right_name_lost(attempts, person) or (not channel.works and _others_lost(attempts, person, identity)):
+        return None  # then it is more than one wrong name: the channel, or a right to read
     seen = [seen for _, seen in filter(lambda pair: finds(pair), looks(control))]
     healthy = channel.works or bool(seen) or any(each.succeeded for each in attempts.attempts)
     return (proven if healthy else likely)(
@@ -52,10 +54,17 @@ def wrong_dn(
     )
 
 
-def _every_try_lost(attempts: Attempts) -> bool:
-    """Even several different names found nothing: that is the channel rather than one wrong name."""
-    lost = {each.dn.lower() for each in attempts.attempts if each.object_missing}
-    return len(lost) > 2 and not any(each.succeeded for each in attempts.attempts)
+def _right_name_lost(attempts: Attempts, person: AdObject) -> bool:
+    """The person's real name was the last one tried, and it was not found either."""
+    own = next((each for each in attempts.attempts if _same(each.dn, person.dn)), None)
+    return own is not None and own.object_missing
+
+
+def _others_lost(attempts: Attempts, person: AdObject, identity: Identity) -> bool:
+    tries = attempts.attempts
+    return not any(each.succeeded for each in tries) and any(
+        each.object_missing and not _means(each, person, identity) for each in tries
+    )
 
 
 def _means(attempt: Attempt, person: AdObject, identity: Identity) -> bool:

@@ -11,7 +11,7 @@ from skills.facts.subject import AdAccount, Placement
 from skills.rules.ad_account_state import ACCOUNT_STATE
 from skills.rules.leaving import deleted_with_the_change, former_accounts, was_moved_out
 from skills.rules.lost_containers import lost, replaces
-from skills.rules.scope import OUTSIDE, from_place, selection
+from skills.rules.placing import OUTSIDE, from_place, selection
 from skills.rules.standing import (
     ad_object,
     newest_first,

@@ -181,9 +181,11 @@ def active_but_deaf(
     channel = channel_state(now, jobs, subject, log, attempts)
     told = [each for each in channel.dead if not each.record.name.startswith("graph:jobs/")]
     code = None if isinstance(jobs, Missing) else coded(jobs, subject, "NoActiveAgent", "NoActiveConnector")
+    late = not isinstance(attempts, Missing) and any(each.timed_out for each in attempts.attempts)
     if channel.works or not agents.active or not (told or code):
         return None
-    return (proven if told or code else likely)(
+    stands = code or not all(each.record.name.startswith("graph:provisionOnDemand/") for each in told) or late
+    return (proven if stands else likely)(
         f"The agent on {agents.active[0].machine} is listed as active and yet does not answer.",
         because=[agents.active[0].record.saying("listed as active"), *channel.dead[:2]],
         fix=[

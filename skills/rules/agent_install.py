@@ -14,7 +14,7 @@ from skills.rules import reached
 from skills.rules.agent import coded
 from skills.rules.chain import ACCOUNT_EFFECTS, DEAF, STOPPED, channel_works
 from skills.rules.channel import CLEAR, plain
-from skills.rules.channel_state import agent_service, channel_state, told
+from skills.rules.channel_state import NOT_ASKED, agent_service, channel_state, told
 
 REINSTALL = [
     "Uninstall the agent's three programs, restart the server, install the agent again and register it.",
@@ -69,7 +69,7 @@ def certificate_not_renewing(
     until = seen.value.certificate_until if seen else None
     if seen is None or words is None or until is None or until - now.at > NEAR:
         return None
-    if channel_state(now, jobs, subject, log, Missing("not asked")).works:
+    if channel_state(now, jobs, subject, log, NOT_ASKED).works:
         return None
     return proven(
         f"The old agent on {seen.probe} may not write its own folder, so its certificate is not renewed.",

@@ -11,6 +11,7 @@ from skills.facts.tenant import Agents, Now
 from skills.rules import reached
 from skills.rules.chain import DEAF, STOPPED, channel_works
 from skills.rules.channel_state import (
+    NOT_ASKED,
     UPDATER_SERVICES,
     agent_service,
     channel_state,
@@ -107,7 +108,7 @@ def delayed_start(
         service, booted = agent_service(seen), _booted(host, seen.probe)
         if service is None or booted is None or "delayed" not in (service.start_mode or "").lower():
             continue
-        channel = channel_state(now, jobs, subject, log, Missing("not asked"))
+        channel = channel_state(now, jobs, subject, log, NOT_ASKED)
         soon = channel.since and booted - timedelta(minutes=5) <= channel.since <= booted + BOOT_LATE
         waiting = service.state.lower() in ("stopped", "startpending") and now.at - booted < BOOT_LATE
         if channel.works or not (soon or waiting):
@@ -143,7 +144,7 @@ def host_down(
 ) -> Finding | None:
     hosts = [each for each in contacts.contacts if each.agent_host]
     quiet = [each for each in hosts if each.silent]
-    channel = channel_state(now, jobs, subject, Missing("not asked"), attempts)
+    channel = channel_state(now, jobs, subject, NOT_ASKED, attempts)
     listed = not isinstance(agents, Missing) and bool(agents.active)
     if channel.works or not channel.dead or not quiet or len(quiet) < len(hosts) or listed:
         return None
@@ -204,7 +205,7 @@ def harmless_errors(log: EventLog) -> Finding | None:
     because = told(
         ("performance counter", "not a custom counter", "initialized as readonly", "registry key 'global'"),
         log,
-        Missing("not asked"),
+        NOT_ASKED,
     )
     if because is None:
         return None

@@ -1,4 +1,4 @@
-"""Matching by source anchor: the two sides hold different anchors, or the tenant forbids to join what holds the same."""
+"""Matching by source anchor: both sides hold different anchors, or the tenant forbids to join what holds the same."""
 
 from bot.diagnosis import Finding, Rule, likely, proven, rule
 from bot.evidence import Missing

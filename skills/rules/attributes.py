@@ -14,7 +14,7 @@ from skills.facts.schema import SyncSchema
 from skills.facts.subject import AdAccount
 from skills.facts.tenant import Domains
 from skills.rules.cured import VALIDATION, cured, named_attributes, speaks_of
-from skills.rules.standing import ad_object, failing, newest_first, spoken, standing, synced_user
+from skills.rules.standing import NOT_ASKED, ad_object, failing, newest_first, spoken, standing, synced_user
 
 PERSONS = ("user", "inetorgperson")
 
@@ -58,7 +58,7 @@ def suffix_unverified(
 ) -> Finding | None:
     user, seen = synced_user(cloud), ad_object(account)
     upn = (seen.upn if seen else None) or (user.onprem_upn if user else None)
-    if user is None or not user.upn or not upn or domains.verified(suffix_of(upn)) or failing(rows, Missing("")):
+    if user is None or not user.upn or not upn or domains.verified(suffix_of(upn)) or failing(rows, NOT_ASKED):
         return None
     if suffix_of(user.upn) != (domains.initial or "").lower() or local_part(user.upn) != local_part(upn):
         return None
@@ -140,7 +140,7 @@ def proxy_sanitised(
     account: AdAccount, cloud: CloudAccount, domains: Domains, rows: SubjectRows | Missing
 ) -> Finding | None:
     seen, user = ad_object(account), synced_user(cloud)
-    if seen is None or user is None or user.licensed is False or failing(rows, Missing("")):
+    if seen is None or user is None or user.licensed is False or failing(rows, NOT_ASKED):
         return None
     lost = next((each for each in seen.proxies if _is_sanitised(each, user, domains)), None)
     if lost is None:
@@ -172,7 +172,7 @@ def nickname_stale(account: AdAccount, cloud: CloudAccount, rows: SubjectRows | 
     }
     if user.nickname.lower() in current:
         return None
-    renamed = next((row for row in newest_first(rows, Missing("")) if _renamed_from(row, user.nickname)), None)
+    renamed = next((row for row in newest_first(rows, NOT_ASKED) if _renamed_from(row, user.nickname)), None)
     return (proven if renamed else likely)(
         f"The alias is still {user.nickname}: it was made once from the old name, and Active Directory holds none.",
         because=[

@@ -20,7 +20,7 @@ from skills.facts.site import (
 from skills.facts.tenant import Agents, Now
 from skills.rules import reached
 from skills.rules.chain import DEAF
-from skills.rules.channel_state import channel_state, same_machine
+from skills.rules.channel_state import NOT_ASKED, channel_state, same_machine
 from skills.rules.reached import Route, routes
 
 ALLOW_BUS = (
@@ -129,7 +129,7 @@ def servicebus_handshake_blocked(
 
 
 def plain(tcp: Tcp) -> tuple[Route, ...]:
-    return routes(tcp, Missing("not asked"), Missing("not asked"))
+    return routes(tcp, NOT_ASKED, NOT_ASKED)
 
 
 @rule("net-servicebus-blocked", "Does our own relay, which shares the agent's domain, work?", explains=DEAF)

@@ -1,5 +1,6 @@
 """Is the channel between cloud and agent alive, by everything that can tell; and the same for each server alone."""
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ PAST_THE_AGENT = ("hybridsynchronization", "azureactivedirectory", "azuredirecto
 AGENT_SERVICE = "aadconnectprovisioningagent"
 UPDATER_SERVICES = ("azureadconnectagentupdater", "aadconnectprovisioningagentupdater")
 FRESH = timedelta(days=1)
+NOT_ASKED = Missing("not asked here")
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,26 @@ class ChannelState:
 
 
 def channel_state(
+    now: Now,
+    jobs: Jobs | Missing,
+    subject: SubjectJob | Missing,
+    log: EventLog | Missing,
+    attempts: Attempts | Missing,
+) -> ChannelState:
+    """Forty rules ask this of the same facts: the last answers are kept, by the identity of what they were asked of."""
+    asked = (now, jobs, subject, log, attempts)
+    for known, state in _ANSWERED:
+        if all(one is other for one, other in zip(known, asked, strict=True)):
+            return state
+    state = _judge(now, jobs, subject, log, attempts)
+    _ANSWERED.append((asked, state))
+    return state
+
+
+_ANSWERED: deque[tuple[tuple[object, ...], ChannelState]] = deque(maxlen=4)
+
+
+def _judge(
     now: Now,
     jobs: Jobs | Missing,
     subject: SubjectJob | Missing,

@@ -16,7 +16,17 @@ from skills.facts.subject import AdAccount
 from skills.facts.tenant import AuditEntry, ConfigurationChanges, Domains, Now
 from skills.rules.chain import QUARANTINE_EFFECTS, concerned
 from skills.rules.cured import INVALID_DOMAIN, REQUIRED, SKIPPED_IMPORT, cured, named_attributes, speaks_of
-from skills.rules.standing import ad_object, failing, is_redundant, newest_first, spoken, standing, synced_user, utc
+from skills.rules.standing import (
+    NOT_ASKED,
+    ad_object,
+    failing,
+    is_redundant,
+    newest_first,
+    spoken,
+    standing,
+    synced_user,
+    utc,
+)
 
 SETTLED = timedelta(minutes=30)
 FULL_SCHEMA = 12
@@ -195,7 +205,7 @@ def edited_elsewhere(
     changes: ConfigurationChanges, jobs: Jobs, own: SubjectJob | Missing, now: Now, rows: SubjectRows | Missing
 ) -> Finding | None:
     edit = next((each for each in changes.entries if _through_enterprise_app(each)), None)
-    row = failing(rows, Missing(""))
+    row = failing(rows, NOT_ASKED)
     sick = [job for job in concerned(jobs, own) if not job.healthy(now.at)]
     if edit is None or not (sick or (row and row.at and edit.at and row.at > edit.at)):
         return None
@@ -240,9 +250,9 @@ def null_not_flowed(
         (each for each in cleared if seen and _in_bag(seen.attributes, each) and mapping and _carries(mapping, each)),
         None,
     )
-    if hit is None or user is None or failing(rows, Missing("")):
+    if hit is None or user is None or failing(rows, NOT_ASKED):
         return None
-    row = next(iter(newest_first(rows, Missing(""))), None)
+    row = next(iter(newest_first(rows, NOT_ASKED)), None)
     redundant = [row.record.saying("the last run had nothing to change")] if row and is_redundant(row) else []
     return (proven if redundant else likely)(
         f"{hit.attribute} was cleared in Active Directory, and clearing a value does not clear it in the cloud.",
@@ -265,7 +275,7 @@ def not_mapped(
 ) -> Finding | None:
     seen, user = ad_object(account), synced_user(cloud)
     mapping = schema.mapping_for(seen.kind) if seen else None
-    if mapping is None or user is None or failing(rows, Missing("")):
+    if mapping is None or user is None or failing(rows, NOT_ASKED):
         return None
     hits = [each for each in _differing(account, cloud, now) if each.ad and not _carries(mapping, each)]
     hit = next((each for each in hits if each.cloud or len(mapping.mappings) >= FULL_SCHEMA), None)

@@ -9,7 +9,7 @@ from skills.facts.tenant import Now
 from skills.rules import reached
 from skills.rules.chain import DEAF
 from skills.rules.channel import CLEAR, RESTART
-from skills.rules.channel_state import channel_state, told
+from skills.rules.channel_state import NOT_ASKED, channel_state, told
 from skills.rules.reached import routes
 
 
@@ -106,7 +106,7 @@ def _no_name(dns: Dns | Missing) -> tuple[str, bool, Because] | None:
 def _no_name_by_tcp(tcp: Tcp | Missing) -> tuple[str, bool, Because] | None:
     if isinstance(tcp, Missing):
         return None
-    for way in routes(tcp, Missing("not asked"), Missing("not asked")):
+    for way in routes(tcp, NOT_ASKED, NOT_ASKED):
         if way.buses and all(each.outcome == "dns" for each in way.buses):
             host = way.buses[0].host
             return host, way.beside_agent, way.record.saying(f"the name {host} could not be resolved")

@@ -13,13 +13,12 @@ from skills.facts.schema import SyncSchema
 from skills.facts.site import Host, Trace
 from skills.facts.subject import AdAccount, Placement
 from skills.facts.tenant import Domain, Domains, Now, SyncFeatures
-from skills.rules.standing import ad_object, failing, place_dn, synced_user, utc
+from skills.rules.standing import NOT_ASKED, ad_object, failing, place_dn, synced_user, utc
 from skills.scoping import Answer, scope_of
 
 SLACK = timedelta(minutes=10)
 FIRST_RUN = timedelta(hours=1)
 FULL_SCHEMA = 12
-_UNASKED = Missing("not asked")
 
 
 def password_is_behind(seen: AdObject | None, user: CloudUser | None) -> bool | None:
@@ -116,7 +115,7 @@ def no_hash_job(own: SubjectJob, features: SyncFeatures | Missing) -> Finding | 
         return None
     return likely(
         "Password hash sync is not switched on in this configuration.",
-        because=_no_hash_sync(own, Missing("not asked"), features),
+        because=_no_hash_sync(own, NOT_ASKED, features),
         fix=["Switch it on in the configuration if people are meant to sign in with their AD password."],
     )
 
@@ -124,7 +123,7 @@ def no_hash_job(own: SubjectJob, features: SyncFeatures | Missing) -> Finding | 
 @rule("phs-must-change", "May the password be used without changing it first?", explains={"phs-stale-pwd-unchanged"})
 def must_change(account: AdAccount, cloud: CloudAccount, rows: SubjectRows | Missing) -> Finding | None:
     seen, user = ad_object(account), synced_user(cloud)
-    if seen is None or user is None or not seen.must_change_password or failing(rows, _UNASKED):
+    if seen is None or user is None or not seen.must_change_password or failing(rows, NOT_ASKED):
         return None
     return proven(
         "The account must change its password at the next logon, and until then the new password is not synced.",

@@ -1,8 +1,7 @@
 """Scope: the configuration does not take in the place, the group or the values that the person has."""
 
 from bot.diagnosis import Finding, Kind, Rule, likely, proven, rule
-from bot.evidence import Because, Missing
-from skills.facts.ad import AdObject
+from bot.evidence import Missing
 from skills.facts.directory import CloudAccount, RecycleBin
 from skills.facts.jobs import Jobs, SubjectJob
 from skills.facts.log import Attempts, SubjectRows
@@ -12,31 +11,14 @@ from skills.facts.subject import AdAccount, Placement
 from skills.facts.tenant import Now
 from skills.rules.leaving import former_accounts, kept_by_another, was_moved_out
 from skills.rules.lost_containers import Lost, lost, replaces
-from skills.rules.standing import ad_object, place_dn, utc
-from skills.scoping import Answer, Gate, Membership, Scope, membership, place_of, primary_group, transitive_groups
-
-OUTSIDE = frozenset({
-    "scope-pod-misleading", "cloud-user-soft-deleted", "cloud-hard-deleted", "cloud-disconnected-restored",
-    "match-soft-deleted-holder", "phs-user-out-of-scope", "obj-already-in-sync",
-})  # fmt: skip
-"""How it shows that somebody is out of scope."""
-
-
-def from_place(place: Placement, account: AdAccount | Missing) -> Because:
-    """The record that tells where the subject stands."""
-    seen = ad_object(account)
-    record = account.record if seen and not isinstance(account, Missing) else place.record
-    return record.saying(f"the account is {place_dn(place, account)}")
-
-
-def selection(schema: SyncSchema) -> str:
-    names = schema.containers + schema.groups
-    return "; ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def _place(schema: SyncSchema, place: Placement, account: AdAccount | Missing) -> tuple[str, AdObject | None, Scope]:
-    dn, seen = place_dn(place, account), ad_object(account)
-    return dn, seen, place_of(schema, dn, seen)
+from skills.rules.placing import OUTSIDE, from_place, placed, selection
+from skills.rules.scope_groups import GROUPS
+from skills.rules.standing import ad_object, utc
+from skills.scoping import (
+    Answer,
+    Gate,
+    place_of,
+)
 
 
 @rule("scope-ou-not-selected", "Does the account lie under a selected container?", explains=OUTSIDE)
@@ -51,7 +33,7 @@ def ou_not_selected(
     rows: SubjectRows | Missing,
     tries: Attempts | Missing,
 ) -> Finding | None:
-    dn, seen, scope = _place(schema, place, account)
+    dn, seen, scope = placed(schema, place, account)
     if scope.answer is not Answer.OUT or scope.gate is not Gate.CONTAINER:
         return None
     former = former_accounts(cloud, recycled, seen)
@@ -113,7 +95,7 @@ def container_renamed(
     cloud: CloudAccount | Missing,
     recycled: RecycleBin | Missing,
 ) -> Finding | None:
-    dn, seen, scope = _place(schema, place, account)
+    dn, seen, scope = placed(schema, place, account)
     if scope.answer is Answer.IN:
         return None
     former = former_accounts(cloud, recycled, seen)
@@ -145,7 +127,7 @@ def dn_typo(
     cloud: CloudAccount | Missing,
     recycled: RecycleBin | Missing,
 ) -> Finding | None:
-    dn, seen, scope = _place(schema, place, account)
+    dn, seen, scope = placed(schema, place, account)
     if scope.answer is not Answer.OUT or scope.gate is not Gate.CONTAINER:
         return None
     former = former_accounts(cloud, recycled, seen)
@@ -164,105 +146,6 @@ def dn_typo(
         fix=[
             f"Correct {hit.dn} in the scope of the configuration; the account lies in {dn.partition(',')[2]}.",
             "Press Test beside the name, save, and restart provisioning.",
-        ],
-    )
-
-
-GROUP_CAUSES = frozenset({"scope-group-not-member"})
-
-
-@rule("scope-group-not-member", "Is the account a direct member of a selected group?", explains=OUTSIDE)
-def group_not_member(
-    schema: SyncSchema,
-    place: Placement,
-    now: Now,
-    account: AdAccount,
-    containers: Containers | Missing,
-    cloud: CloudAccount | Missing,
-    rows: SubjectRows | Missing,
-    tries: Attempts | Missing,
-) -> Finding | None:
-    dn, seen, scope = _place(schema, place, account)
-    if seen is None or scope.answer is not Answer.OUT or scope.gate is not Gate.GROUP:
-        return None
-    kinds = {membership(group, dn, seen) for group in schema.groups}
-    if kinds != {Membership.NONE} or lost(schema, containers) or kept_by_another(cloud, seen, now.at, rows, tries):
-        return None
-    only_direct = not seen.member_of or transitive_groups(seen) is not None
-    return (proven if only_direct and not _odd_primary(seen) else likely)(
-        f"Only members of {selection(schema)} are synced, and the account is not a direct member.",
-        because=[
-            account.record.saying(f"its groups are: {'; '.join(seen.member_of) or 'none'}"),
-            schema.record.saying(f"the scope is the groups {selection(schema)}"),
-        ],
-        fix=[f"Add the account directly to {schema.groups[0]}; the next cycle then takes it."],
-    )
-
-
-def _odd_primary(seen: AdObject) -> bool:
-    """A primary group of the customer's own, whose name the number does not tell."""
-    primary = primary_group(seen)
-    return primary is not None and primary.isdecimal() and int(primary) > 1000
-
-
-@rule("scope-nested-group", "Is the membership in a selected group a direct one?", explains=OUTSIDE | GROUP_CAUSES)
-def nested_group(schema: SyncSchema, place: Placement, account: AdAccount) -> Finding | None:
-    dn, seen, scope = _place(schema, place, account)
-    if seen is None or scope.answer is not Answer.OUT:
-        return None
-    group = next((each for each in schema.groups if membership(each, dn, seen) is Membership.NESTED), None)
-    if group is None:
-        return None
-    return proven(
-        f"The account is in {group} only through another group, and nested members are not synced.",
-        because=[
-            account.record.saying(f"{group} is an indirect group of it; direct: {'; '.join(seen.member_of) or 'none'}"),
-            schema.record.saying(f"the scope is the groups {selection(schema)}"),
-        ],
-        fix=[f"Add the account directly to {group}, or choose the scope by container instead."],
-    )
-
-
-@rule("scope-primary-group", "Does a selected group list the account as a member?", explains=OUTSIDE | GROUP_CAUSES)
-def primary_only(schema: SyncSchema, place: Placement, account: AdAccount) -> Finding | None:
-    dn, seen, scope = _place(schema, place, account)
-    if seen is None or scope.answer is not Answer.OUT or not schema.groups:
-        return None
-    group = next((each for each in schema.groups if membership(each, dn, seen) is Membership.PRIMARY), None)
-    kinds = {membership(each, dn, seen) for each in schema.groups}
-    guessed = group is None and kinds == {Membership.NONE} and _odd_primary(seen) and len(schema.groups) == 1
-    if group is None and not guessed:
-        return None
-    name = group or schema.groups[0]
-    return (likely if guessed else proven)(
-        f"{name} is the account's primary group, and a primary group lists nobody as its member.",
-        because=[
-            account.record.saying(
-                f"primary group {primary_group(seen)}; memberOf: {'; '.join(seen.member_of) or 'none'}"
-            ),
-            schema.record.saying(f"the scope is the groups {selection(schema)}"),
-        ],
-        fix=[f"Give the account another primary group and add it to {name} as a member, or use another scoping group."],
-    )
-
-
-@rule("scope-group-deleted", "Do the selected groups still exist?", explains=OUTSIDE | GROUP_CAUSES)
-def group_deleted(
-    schema: SyncSchema, place: Placement, containers: Containers, account: AdAccount | Missing
-) -> Finding | None:
-    _, _, scope = _place(schema, place, account)
-    gone = [each for each in lost(schema, containers) if each.is_group and not each.renamed_to]
-    if not gone or scope.answer is Answer.IN or (scope.gate is Gate.CONTAINER and schema.containers):
-        return None
-    return proven(
-        f"The scoping group {gone[0].dn} was deleted: its former members stay as they are, and nobody new comes.",
-        because=[
-            gone[0].record.saying(f"{gone[0].dn} does not exist"),
-            schema.record.saying(f"the scope is the groups {selection(schema)}"),
-        ],
-        fix=[
-            f"Restore {gone[0].dn} from the Active Directory recycle bin, or choose another scoping group.",
-            "Restart provisioning afterwards.",
         ],
     )
 
@@ -287,6 +170,10 @@ def pod_misleading(schema: SyncSchema, tries: Attempts, account: AdAccount | Mis
 
 
 PLACES: tuple[Rule, ...] = (
-    domain_not_configured, ou_not_selected, container_renamed, dn_typo, group_not_member, nested_group, primary_only,
-    group_deleted, pod_misleading,
-)  # fmt: skip
+    domain_not_configured,
+    ou_not_selected,
+    container_renamed,
+    dn_typo,
+    *GROUPS,
+    pod_misleading,
+)

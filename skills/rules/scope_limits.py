@@ -14,7 +14,7 @@ from skills.facts.site import Access, Containers, Directory
 from skills.facts.subject import AdAccount, Identity, Placement, SubjectKind
 from skills.facts.tenant import AuditEntry, ConfigurationChanges, Now
 from skills.rules.leaving import former_accounts
-from skills.rules.scope import OUTSIDE, selection
+from skills.rules.placing import OUTSIDE, selection
 from skills.rules.standing import ad_object, newest_first, place_dn, refused_by_scope, synced_user, utc
 from skills.scoping import Answer, Membership, filter_of, membership, place_of, same_dn, scope_of
 

@@ -21,7 +21,7 @@ UNIQUE = (
 SOFT = ("invalidsoftmatch", "softmatch")
 ADMIN = ("existingadminroleconflict", "adminroleconflict")
 ON_PREMISES = "hybridsynchronization"
-_NOT_ASKED = Missing("not asked")
+NOT_ASKED = Missing("not asked")
 _ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+")
 
 DUPLICATES = frozenset({"match-dup-upn", "match-dup-proxy", "match-dup-mail", "match-hidden-mepf"})
@@ -129,7 +129,7 @@ def sides(
     mine = seen.addresses if seen else person.addresses if person else frozenset[str]()
     others = () if isinstance(account, Missing) else account.others
     return Sides(
-        row=None if row and cured(row, seen, _NOT_ASKED) else row,
+        row=None if row and cured(row, seen, NOT_ASKED) else row,
         seen=seen,
         others=tuple(each for each in others if not each.deleted),
         ad_record=None if isinstance(account, Missing) else account.record,

@@ -9,6 +9,7 @@ from skills.facts.directory import CloudAccount, CloudUser
 from skills.facts.log import Attempts, LogRow, SubjectRows
 from skills.facts.subject import AdAccount, Placement
 
+NOT_ASKED = Missing("not asked")
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 

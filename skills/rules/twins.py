@@ -1,4 +1,4 @@
-"""Split brain: the account that passes for the person was not made by sync, is deleted, or may not be joined by name."""
+"""Split brain: the account in the person's place was not made by sync, is deleted, or may not be joined by its name."""
 
 from bot.diagnosis import Finding, Rule, likely, proven, rule
 from bot.evidence import Missing

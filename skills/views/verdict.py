@@ -1,6 +1,7 @@
 """The verdict card: what is wrong, who must move, how we know, what to do; everything else one tap away."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from bot.answering import Answer, Case, Offer, Outcome
 from bot.cards.elements import (
@@ -22,11 +23,11 @@ from skills.catalogue import catalogue
 from skills.facts.subject import Subject, SubjectKind
 from skills.judging import Question, judge
 from skills.verdict import State, Verdict
-from skills.views.words import STATE_WORDS, TONES, ago, proof
+from skills.views.words import STATE_WORDS, TONES, ago, proof, source_word
 
 SHOWN_PROOFS = 3
 SHOWN_STEPS = 4
-SHOWN_DOUBTS = 12
+SHOWN_IDS = 8
 OUTCOMES = {
     State.CANNOT_TELL: Outcome.CANNOT_TELL,
     State.NOT_FOUND: Outcome.NOT_FOUND,
@@ -38,7 +39,8 @@ def verdict_answer(case: Case[Subject]) -> Answer:
     """The view of every question that ends in a diagnosis."""
     question = Question(case.subject, case.at, case.ask.case_id, case.graph_calls, case.took_ms)
     verdict = judge(question, case.evidence, case.diagnosis)
-    return answer_with(verdict, verdict_card(verdict, case.ask.asker_name), case.ask.text)
+    shown = verdict if case.ask.details else _masked(verdict)
+    return answer_with(shown, verdict_card(shown, case.ask.asker_name), case.ask.text)
 
 
 def answer_with(verdict: Verdict, shown: Element, asked: str) -> Answer:
@@ -64,6 +66,19 @@ def bare_verdict(case: Case[Subject], state: State, headline: str) -> Verdict:
         took_ms=case.took_ms,
         case_id=case.ask.case_id,
     )
+
+
+def _masked(verdict: Verdict) -> Verdict:
+    """A picker in a channel shows initials: who is called alike is nobody else's business."""
+    candidates = tuple(
+        replace(each, label=_initials(each.label), detail=each.detail.rpartition("@")[2])
+        for each in verdict.subject.candidates
+    )
+    return replace(verdict, subject=replace(verdict.subject, candidates=candidates))
+
+
+def _initials(name: str) -> str:
+    return " ".join(f"{word[0]}." for word in name.split() if word)
 
 
 def _name(subject: Subject) -> str:
@@ -107,7 +122,8 @@ def _without_cause(verdict: Verdict) -> list[Element]:
         body.append(
             line("Check the spelling, or ask with the user principal name, the objectGUID or the distinguished name.")
         )
-    notes = verdict.also[:SHOWN_PROOFS]
+    notes = [each for each in verdict.also if catalogue()[each.id].layer != "tool" or verdict.state is not State.FINE]
+    notes = notes[:SHOWN_PROOFS]
     if notes:
         body += [heading("What was seen"), *(line(run("• "), run(each.finding.says, most=300)) for each in notes)]
     return body
@@ -174,14 +190,25 @@ def _evidence(verdict: Verdict) -> Iterator[Element]:
     for found in verdict.also[:8]:
         yield labelled("Also true", f"{found.finding.says} [{found.id}]")
     if verdict.ruled_out:
-        yield labelled("Ruled out", ", ".join(verdict.ruled_out[:40]))
-    if verdict.undecided:
-        yield labelled(
-            "Undecided", ", ".join(f"{ident} ({missing})" for ident, missing in verdict.undecided[:SHOWN_DOUBTS])
-        )
-    for source in verdict.sources:
-        if not source.ok:
-            yield labelled("Not read", f"{source.name}: {source.reason}")
+        yield labelled("Ruled out", _some(verdict.ruled_out))
+    for missing, idents in _by_reason((reason, ident) for ident, reason in verdict.undecided):
+        yield labelled("Undecided", f"{_some(idents)}: {missing}")
+    for reason, names in _by_reason(
+        (source.reason or "no reason given", source_word(source.name)) for source in verdict.sources if not source.ok
+    ):
+        yield labelled("Not read", f"{', '.join(names)}: {reason}")
+
+
+def _by_reason(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, tuple[str, ...]]]:
+    grouped: dict[str, list[str]] = {}
+    for reason, name in pairs:
+        grouped.setdefault(reason, []).append(name)
+    return [(reason, tuple(names)) for reason, names in grouped.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN_IDS} more" if len(names) > SHOWN_IDS else ""
+    return ", ".join(names[:SHOWN_IDS]) + more
 
 
 def _footer(verdict: Verdict, asker: str) -> list[Element]:

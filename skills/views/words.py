@@ -57,6 +57,12 @@ def source_of(record: str) -> str:
     return COLLECTIONS.get(first, first or record)
 
 
+def source_word(name: str) -> str:
+    """`graph:agents` → `agent list`; `site:tcp` → `check tcp`."""
+    system, _, rest = name.partition(":")
+    return f"check {rest}" if system == "site" else COLLECTIONS.get(rest, rest or name)
+
+
 def proof(each: Because, now: datetime) -> str:
     """`sync job, 07:40 UTC: the last cycle ended with …`."""
     at = each.record.at

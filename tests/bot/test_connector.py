@@ -307,7 +307,7 @@ async def test_a_token_refused_twice_is_given_up_loudly(caplog: pytest.LogCaptur
         with pytest.raises(SendRefused, match="status-401"):
             await there.send()
     assert len(there.service.received) == 2
-    assert [record.levelname for record in caplog.records if record.name == "bot.connector"] == ["ERROR"]
+    assert [record.levelname for record in caplog.records if record.name == "whysync.connector"] == ["ERROR"]
 
 
 async def test_without_a_token_none_is_sent() -> None:

@@ -16,9 +16,9 @@ from connector_service import APP, BOB, NOON, Desk, Failure, activity, desk, lis
 from bot.clock import VirtualClock
 from bot.outlet import MemoryReferences
 from bot.place import place_of, sender_of
-from bot.repeats import Crashes, Flow, MemorySeen, Pace
+from bot.repeats import MemorySeen
 from bot.teams import TeamsAdapter, _activity
-from bot.turn_queue import Limits, QueueFull, TurnQueue
+from bot.turn_queue import Limits, TurnQueue
 from bot.turns import Gone, MessageGone, Place
 from bot.watchdog import Watchdog
 
@@ -193,83 +193,6 @@ async def test_a_flood_of_one_sender_gets_one_polite_line_and_others_are_served(
     await there.post(named(there, 200))
     await there.settled()
     assert len(there.connector.received) == 33
-
-
-def test_thirty_messages_in_ten_seconds_are_not_too_many() -> None:
-    clock = VirtualClock(NOON)
-    pace = Pace(clock)
-    assert {pace.arrived("x") for _ in range(30)} == {Flow.CALM}
-    clock.advance(10)
-    assert {pace.arrived("x") for _ in range(30)} == {Flow.CALM}
-    assert [pace.arrived("x"), pace.arrived("x"), pace.arrived("y")] == [Flow.TOO_MUCH, Flow.STILL_TOO_MUCH, Flow.CALM]
-
-
-async def test_a_noisy_conversation_does_not_starve_the_others() -> None:
-    queue, done = TurnQueue(Limits(running=2, running_each=2)), list[str]()
-
-    async def turn(name: str) -> None:
-        await asyncio.sleep(0)
-        done.append(name)
-
-    for number in range(50):
-        queue.put("noisy", lambda number=number: turn(f"noisy-{number}"))
-    for number in range(5):
-        queue.put(f"quiet-{number}", lambda number=number: turn(f"quiet-{number}"))
-    await queue.drain(5)
-    assert max(done.index(f"quiet-{number}") for number in range(5)) < 14
-    assert [name for name in done if "noisy" in name] == [f"noisy-{number}" for number in range(50)]
-
-
-async def test_one_conversation_may_not_fill_the_whole_line() -> None:
-    queue, gate = TurnQueue(Limits(running=1, waiting_each=3)), asyncio.Event()
-    for _ in range(4):
-        queue.put("noisy", gate.wait)
-    with pytest.raises(QueueFull):
-        queue.put("noisy", gate.wait)
-    queue.put("quiet", gate.wait)
-    gate.set()
-    assert await queue.drain(1) == 0
-
-
-async def test_one_conversation_runs_a_few_turns_side_by_side_at_most() -> None:
-    queue, gate = TurnQueue(Limits(running_each=4)), asyncio.Event()
-    running = 0
-
-    async def turn() -> None:
-        nonlocal running
-        running += 1
-        await gate.wait()
-
-    for _ in range(9):
-        queue.put("one", turn)
-    await asyncio.sleep(0.01)
-    assert running == 4
-    gate.set()
-    assert await queue.drain(1) == 0
-
-
-# Memory of what was
-
-
-async def test_what_was_seen_is_forgotten_after_a_day_or_ten_thousand_others() -> None:
-    clock = VirtualClock(NOON)
-    seen = MemorySeen(clock, limit=3)
-    assert [await seen.first("a"), await seen.first("a")] == [True, False]
-    clock.advance(86_401)
-    assert [await seen.first(key) for key in "abcd"] == [True] * 4
-    assert [await seen.first(key) for key in "dcba"] == [False, False, False, True]
-
-
-def test_only_one_delivery_takes_the_next_try() -> None:
-    crashes = Crashes(limit=2)
-    assert not crashes.take_retry("a")
-    assert crashes.add("a") == 1
-    assert [crashes.take_retry("a"), crashes.take_retry("a")] == [True, False]
-    assert [crashes.add("a"), crashes.take_retry("a"), crashes.add("a")] == [2, True, 3]
-    assert not crashes.take_retry("a")
-    for key in "bcd":
-        crashes.add(key)
-    assert [crashes.take_retry(key) for key in "bcd"] == [False, True, True]
 
 
 async def test_the_reference_book_is_bounded() -> None:

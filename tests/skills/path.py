@@ -11,7 +11,7 @@ from bot.evidence import Missing, Record
 from skills.facts.directory import CloudUser, RecycleBin
 from skills.facts.schema import SyncSchema
 from skills.facts.site import Containers
-from skills.facts.subject import Placement
+from skills.facts.subject import AdAccount, Placement
 from skills.rules.ad_objects import AD_OBJECTS
 from skills.rules.attributes import ATTRIBUTES
 from skills.rules.mappings import MAPPINGS
@@ -55,9 +55,8 @@ def in_ad(**changes: Any) -> Change:
     return ad_account(item) | {Placement: Placement(Record("site:SRV-SYNC01/directory"), item.dn)}
 
 
-def no_probe(dn: str | None = None, source: str = "graph:users/u-jdoe") -> Change:
-    from skills.facts.subject import AdAccount
-
+def no_probe(dn: str | None = None) -> Change:
+    """Nobody looked into Active Directory; the DN, if any, is the cloud account's copy."""
     place = Placement(Record("graph:users/u-jdoe"), dn) if dn else Missing("nobody knows")
     return {AdAccount: Missing("no probe answered"), Containers: Missing("no probe answered"), Placement: place}
 

@@ -27,7 +27,6 @@ from worlds import (
     cloud,
     cloud_user,
     missing,
-    password_job,
     row,
     schema,
     stamp,
@@ -73,14 +72,24 @@ CASES = {
     ),
     "moved within the scope": ([in_ad(distinguishedName=f"CN=Jane Doe,OU=New,{USER_DN.partition(',')[2]}")], []),
     "its container was renamed": (
-        [in_ad(distinguishedName=OUTSIDE_DN), deleted_user(deleted=ago(hours=2)), container_states(gone(USER_DN.partition(",")[2], LEAVERS))],
+        [
+            in_ad(distinguishedName=OUTSIDE_DN),
+            deleted_user(deleted=ago(hours=2)),
+            container_states(gone(USER_DN.partition(",")[2], LEAVERS)),
+        ],
         ["scope-container-renamed"],
     ),
     "a built-in account": (
-        [NEVER_SYNCED, in_ad(isCriticalSystemObject=True, distinguishedName="CN=Administrator,CN=Users,DC=corp,DC=contoso,DC=com")],
+        [
+            NEVER_SYNCED,
+            in_ad(isCriticalSystemObject=True, distinguishedName="CN=Administrator,CN=Users,DC=corp,DC=contoso,DC=com"),
+        ],
         ["obj-critical-system"],
     ),
-    "a built-in account, known from the log": ([cloud(None), no_probe(), subject_rows(MARKED)], ["obj-critical-system"]),
+    "a built-in account, known from the log": (
+        [cloud(None), no_probe(), subject_rows(MARKED)],
+        ["obj-critical-system"],
+    ),
     "an ordinary account in the log": (
         [subject_rows(row(steps=(step("import", "success", isCriticalSystemObject=""),)))],
         [],
@@ -89,7 +98,11 @@ CASES = {
     "somebody whose name has CNF in it": ([in_ad(distinguishedName=USER_DN.replace("Jane", "CNF Jane"))], []),
     "a computer": ([NEVER_SYNCED, in_ad(objectClass=["top", "person", "user", "computer"])], ["obj-wrong-class"]),
     "a guest": (
-        [ad_account(None), subject_rows(), cloud(cloud_user(user_type="Guest", synced=None, last_sync=None, anchor=None))],
+        [
+            ad_account(None),
+            subject_rows(),
+            cloud(cloud_user(user_type="Guest", synced=None, last_sync=None, anchor=None)),
+        ],
         ["obj-wrong-class"],
     ),
     "a contact, which is mapped like users": ([in_ad(objectClass=["top", "person", "contact"])], []),
@@ -104,7 +117,7 @@ CASES = {
     "an inetOrgPerson": ([in_ad(objectClass=INET), LATE], ["obj-inetorgperson"]),
     "an inetOrgPerson that is not in the cloud": ([NEVER_SYNCED, in_ad(objectClass=INET)], []),
     "not in AD": ([NEVER_SYNCED, ad_account(None)], []),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("changes", "expected"), CASES.values(), ids=CASES)
@@ -178,4 +191,3 @@ def test_a_class_whose_mapping_is_switched_off_is_not_carried():
     ]
     group = in_ad(objectClass=["top", "group"], userPrincipalName=None)
     assert roots(NEVER_SYNCED, schema(objectMappings=mappings), group) == ["obj-wrong-class"]
-    assert password_job().healthy(NOW)

@@ -14,6 +14,7 @@ from worlds import (
     agent,
     agents,
     ago,
+    attempt,
     attempt_missing,
     attempts,
     cloud,
@@ -79,6 +80,10 @@ ROWS: dict[str, Row] = {
     "listed as active and deaf": (deaf(), UMBRELLA),
     "listed as active and every try in vain": (
         jobs(job(last=None, last_good=None)) | attempts(attempt_missing(), attempt_missing(CONTROL_DN)),
+        ["agent-active-but-deaf"],
+    ),
+    "listed as active and a try waited in vain": (
+        jobs(job(last=None, last_good=None)) | attempts(attempt(timeout=True)),
         UMBRELLA,
     ),
     "listed as active and one name in vain": (jobs(job(last=None, last_good=None)) | attempts(attempt_missing()), []),

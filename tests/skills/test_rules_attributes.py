@@ -93,7 +93,14 @@ CASES = {
         [],
     ),
     "a bad character in the UPN": (
-        [failed("IdentityDataValidationFailed", "invalid userPrincipalName"), in_ad(userPrincipalName="j&d@contoso.com")],
+        [
+            failed("IdentityDataValidationFailed", "invalid userPrincipalName"),
+            in_ad(userPrincipalName="j&d@contoso.com"),
+        ],
+        ["attr-upn-invalid-chars"],
+    ),
+    "a bad character, and no probe can look": (
+        [failed("IdentityDataValidationFailed", "invalid userPrincipalName"), no_probe(USER_DN)],
         ["attr-upn-invalid-chars"],
     ),
     "a bad character that nothing was said of yet": (
@@ -166,11 +173,14 @@ CASES = {
     "a member is not there": ([unlinked("member")], ["attr-member-reference"]),
     "all references found": ([subject_rows(row(steps=(step("referenceresolution", "success", "manager"),)))], []),
     "special characters in the joining value": (
-        [failed("InvalidFilterClause", "filter is not valid", "matching"), in_ad(userPrincipalName="o'hara@contoso.com")],
+        [
+            failed("InvalidFilterClause", "filter is not valid", "matching"),
+            in_ad(userPrincipalName="o'hara@contoso.com"),
+        ],
         ["attr-special-char-join"],
     ),
     "matching fails by a duplicate": ([failed("DuplicateTargetEntries", "two", "matching")], []),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("changes", "expected"), CASES.values(), ids=CASES)

@@ -68,15 +68,22 @@ CASES = {
     "an older password": ([LATE], ["phs-stale-pwd-unchanged"]),
     "a password of this minute": ([LATE, in_ad(pwdLastSet=stamp(ago(minutes=2)))], []),
     "FIPS, by the host's policy": ([hash_job("Failure", None), host(fipsEnabled=True)], ["phs-fips"]),
-    "FIPS, by the trace": ([hash_job("Failure", None), traces("not part of the FIPS validated algorithms")], ["phs-fips"]),
+    "FIPS, by the trace": (
+        [hash_job("Failure", None), traces("not part of the FIPS validated algorithms")],
+        ["phs-fips"],
+    ),
     "FIPS on, and passwords arrive": ([host(fipsEnabled=True)], []),
     "another failure of the hash job": ([hash_job("Failure", "access denied")], []),
     "out of scope, still in the cloud": (
-        [LATE, in_ad(distinguishedName=OUTSIDE_DN), cloud(cloud_user(dn=OUTSIDE_DN, last_password_change=ago(days=60))),
-         subject_rows()],
+        [
+            LATE,
+            in_ad(distinguishedName=OUTSIDE_DN),
+            cloud(cloud_user(dn=OUTSIDE_DN, last_password_change=ago(days=60))),
+            subject_rows(),
+        ],
         ["phs-user-out-of-scope"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("changes", "expected"), CASES.values(), ids=CASES)

@@ -70,8 +70,16 @@ CASES = {
     "a change of twelve minutes ago": ([NEVER_SYNCED, changed(minutes=12)], ["sched-not-yet"]),
     "a change of an hour ago": ([NEVER_SYNCED, changed(hours=1)], []),
     "a change of an hour ago, before a slow job's next cycle": (
-        [NEVER_SYNCED, changed(hours=1), alone(job(interval=timedelta(hours=2), last=Execution(
-            "Succeeded", ago(minutes=90), ago(minutes=88), 1, 1, 0, None)))],
+        [
+            NEVER_SYNCED,
+            changed(hours=1),
+            alone(
+                job(
+                    interval=timedelta(hours=2),
+                    last=Execution("Succeeded", ago(minutes=90), ago(minutes=88), 1, 1, 0, None),
+                )
+            ),
+        ],
         ["sched-not-yet"],
     ),
     "a change that has arrived": ([changed(minutes=5), cloud(cloud_user(last_sync=ago(minutes=2)))], []),
@@ -85,7 +93,10 @@ CASES = {
     ),
     "a change while the channel is dead": ([NEVER_SYNCED, changed(minutes=1), deaf()], ["sched-quarantine-slow"]),
     "the first cycle": ([NEVER_SYNCED, FIRST], ["sched-initial-cycle"]),
-    "the first cycle, and a change of a minute ago": ([NEVER_SYNCED, FIRST, changed(minutes=1)], ["sched-initial-cycle"]),
+    "the first cycle, and a change of a minute ago": (
+        [NEVER_SYNCED, FIRST, changed(minutes=1)],
+        ["sched-initial-cycle"],
+    ),
     "the first cycle, and the account is there": ([FIRST], []),
     "a job that never told when it became steady": ([NEVER_SYNCED, alone(job(steady_first=None))], []),
     "restarted again and again": ([NEVER_SYNCED, LOOPING, audits(*RESTARTS)], ["sched-restart-loop"]),
@@ -99,20 +110,29 @@ CASES = {
         [NEVER_SYNCED, alone(job(code="NotRun", schedule_state="Disabled", **NEVER))],
         ["sched-never-enabled"],
     ),
-    "another configuration is switched off": ([jobs(job(), job(id="other", code="Paused"), password_hash=password_job())], []),
+    "another configuration is switched off": (
+        [jobs(job(), job(id="other", code="Paused"), password_hash=password_job())],
+        [],
+    ),
     "in quarantine": ([NEVER_SYNCED, alone(failing_job("Anything"))], ["sched-quarantine-slow"]),
     "a clash that was put right": ([FAILED, changed(minutes=45)], ["sched-escrow-retry"]),
     "a clash that was not": ([STILL, changed(minutes=45)], []),
     "a clash, nothing changed since": ([FAILED, changed(days=3)], []),
     "a large group": (
-        [NEVER_SYNCED, SLOW, grouped(SALES), in_ad(memberOf=[SALES]), container_states(container(SALES, objects=30_000))],
+        [
+            NEVER_SYNCED,
+            SLOW,
+            grouped(SALES),
+            in_ad(memberOf=[SALES]),
+            container_states(container(SALES, objects=30_000)),
+        ],
         ["sched-group-slow"],
     ),
     "a large group, and quick cycles": (
         [NEVER_SYNCED, grouped(SALES), in_ad(memberOf=[SALES]), container_states(container(SALES, objects=30_000))],
         [],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("changes", "expected"), CASES.values(), ids=CASES)

@@ -23,6 +23,7 @@ from path import (
 )
 from worlds import (
     USER_DN,
+    ad_data,
     ago,
     attempt,
     attempts,
@@ -31,8 +32,10 @@ from worlds import (
     cloud,
     cloud_user,
     container,
+    directory,
     job,
     jobs,
+    look,
     row,
     schema,
     step,
@@ -60,6 +63,13 @@ SKIPPED = row(status="skipped", steps=(step("import", "success"), step("scoping"
 LOOKED_AT = {"attributes": {"department": "Finance"}}
 CHILD = {SubjectJob: SubjectJob(Record("graph:jobs/-"), None, "child.corp.contoso.com")}
 
+SUBGROUP = ad_data(
+    distinguishedName=OTHER_GROUP,
+    objectClass=["top", "group"],
+    objectGUID="99999999-4c5d-4e6f-8a9b-0c1d2e3f4a5b",
+    memberOf=[SALES],
+)
+
 CASES = {
     "all is well": ([], []),
     "in another container": ([OUTSIDE], ["scope-ou-not-selected"]),
@@ -86,6 +96,15 @@ CASES = {
             NEVER_SYNCED,
             grouped(SALES),
             in_ad(memberOf=[OTHER_GROUP], attributes={"memberOfTransitive": [OTHER_GROUP, SALES]}),
+        ],
+        ["scope-nested-group"],
+    ),
+    "member of a group that was read as well": (
+        [
+            NEVER_SYNCED,
+            grouped(SALES),
+            in_ad(memberOf=[OTHER_GROUP]),
+            directory(look(ad_data(), SUBGROUP)),
         ],
         ["scope-nested-group"],
     ),
@@ -130,21 +149,34 @@ CASES = {
         ["scope-ou-not-selected"],
     ),
     "the container is misspelt": (
-        [NEVER_SYNCED, schema(containers=("OU=Satff,DC=corp,DC=contoso,DC=com",)),
-         containers(gone("OU=Satff,DC=corp,DC=contoso,DC=com"))],
+        [
+            NEVER_SYNCED,
+            schema(containers=("OU=Satff,DC=corp,DC=contoso,DC=com",)),
+            containers(gone("OU=Satff,DC=corp,DC=contoso,DC=com")),
+        ],
         ["scope-dn-typo"],
     ),
     "the only container does not exist": ([OUTSIDE, containers(gone(STAFF))], ["scope-dn-typo"]),
     "a misspelt container elsewhere": (
-        [OUTSIDE, schema(containers=(STAFF, "OU=Brnch,DC=corp,DC=contoso,DC=com")),
-         containers(container(STAFF), gone("OU=Brnch,DC=corp,DC=contoso,DC=com"))],
+        [
+            OUTSIDE,
+            schema(containers=(STAFF, "OU=Brnch,DC=corp,DC=contoso,DC=com")),
+            containers(container(STAFF), gone("OU=Brnch,DC=corp,DC=contoso,DC=com")),
+        ],
         ["scope-ou-not-selected"],
     ),
     "the filter left it out": (
         [cloud(None), subject_rows(SKIPPED), SALES_ONLY, in_ad(**LOOKED_AT)],
         ["scope-attribute-filter"],
     ),
-    "the filter leaves it out, by computing": ([NEVER_SYNCED, SALES_ONLY, in_ad(**LOOKED_AT)], ["scope-attribute-filter"]),
+    "the filter leaves it out, by computing": (
+        [NEVER_SYNCED, SALES_ONLY, in_ad(**LOOKED_AT)],
+        ["scope-attribute-filter"],
+    ),
+    "the filter left it out, and no probe can look": (
+        [cloud(None), subject_rows(SKIPPED), SALES_ONLY, no_probe(USER_DN)],
+        ["scope-attribute-filter"],
+    ),
     "the value was put right after the skip": (
         [
             cloud(None),
@@ -197,7 +229,7 @@ CASES = {
         ["scope-job-150k"],
     ),
     "a domain of 200,000 that keeps up": ([jobs(job(entries=(("User to User", 200_000),)))], []),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("changes", "expected"), CASES.values(), ids=CASES)

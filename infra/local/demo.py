@@ -1,0 +1,163 @@
+"""`whysync demo`: a simulated tenant, its site, the bot and a chat page, all in one process on this machine."""
+
+import asyncio
+import errno
+import os
+import secrets
+import sys
+import tempfile
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bot.app import listening, open_bot, open_graph, until_told
+from bot.clock import Clock, SystemClock
+from bot.people import Policy
+from bot.settings import Settings, for_serving, from_environment
+from infra.local import chatpage
+from infra.local.graph import Faults, GraphServer
+from infra.local.personas import CHANNEL_NAME, PERSONAS, Scene
+from infra.local.site import SimulatedProbes
+from infra.local.stories import STORIES
+from infra.local.teams import ChatService
+from infra.local.tenant import TENANT_ID
+from infra.local.world import World
+
+HOST = "127.0.0.1"
+POLICY = Path(__file__).with_name("policy.toml")
+LATENCY = 0.12
+"""Seconds per Graph call: about what the real one takes, so that the card is seen to change."""
+SUGGESTIONS = ("why isn't jdoe syncing", "is the sync running", "are the agents ok", "logs for jdoe", "help")
+EXIT_REFUSED = 2
+
+
+class UnknownStory(Exception):  # noqa: N818  # a refusal, and said as one
+    """No story has this name; the text lists those there are."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    url: str
+    world: World
+    graph: GraphServer
+    chat: ChatService
+
+
+@asynccontextmanager
+async def running_demo(port: int = 0, story: str = "healthy", *, latency: float = LATENCY) -> AsyncIterator[Demo]:
+    """Raises UnknownStory, and OSError where the port is taken."""
+    if story not in STORIES:
+        raise UnknownStory(f"There is no story {story}. There are: {', '.join(STORIES)}.")
+    clock = SystemClock()
+    world = World.parse(STORIES[story](datetime.now(UTC).replace(microsecond=0)))
+    tokens = secrets.token_urlsafe(), secrets.token_urlsafe()
+    async with AsyncExitStack() as stack:
+        server = GraphServer(world, clock, faults=Faults(latency=latency), token=tokens[0])
+        await stack.enter_async_context(server)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="whysync-demo-"))
+        settings = _settings(server.url, port, tokens, Path(folder))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        chat = ChatService(session, clock, TENANT_ID, tokens[1])
+        url = await stack.enter_async_context(_bot(settings, clock, world, chat))
+        await chat.begin(url)
+        yield Demo(url, world, server, chat)
+
+
+@asynccontextmanager
+async def _bot(settings: Settings, clock: Clock, world: World, chat: ChatService) -> AsyncIterator[str]:
+    """The bot as `serve` runs it, with the chat page on the same port."""
+    probes = SimulatedProbes(list(world.sites), clock)
+    tried = [entry for entry in world.tenant.get("provisionOnDemand") or () if entry.get("at")]
+    policy = Policy.load(settings.policy or POLICY)
+    async with (
+        open_graph(settings, clock) as graph,
+        open_bot(settings, clock, graph, policy, probes=probes, tried=tried) as app,
+    ):
+        chat.install(app)
+        chatpage.install(app, _setting(world))
+        async with listening(app, settings.host, settings.port) as url:
+            yield url
+
+
+def _settings(graph_url: str, port: int, tokens: tuple[str, str], folder: Path) -> Settings:
+    told = {
+        "LOCAL": "1",
+        "APP_TENANT_ID": TENANT_ID,
+        "GRAPH_URL": graph_url,
+        "GRAPH_TOKEN": tokens[0],
+        "CONNECTOR_TOKEN": tokens[1],
+        "POLICY": str(POLICY),
+        "STORE": f"sqlite:///{folder / 'demo.sqlite3'}",
+        "HOST": HOST,
+        "PORT": str(port),
+    }
+    return for_serving(from_environment({f"WHYSYNC_{name}": value for name, value in told.items()}))
+
+
+def _setting(world: World) -> dict[str, Any]:
+    asked = [world.ask] if world.ask else []
+    return {
+        "title": world.title,
+        "personas": [
+            {"key": persona.key, "name": persona.name, "role": persona.role} for persona in PERSONAS.values()
+        ],
+        "channel": CHANNEL_NAME,
+        "suggestions": list(dict.fromkeys([*asked, *SUGGESTIONS])),
+        "own": ["is my account in sync"],
+    }
+
+
+async def demo(port: int, story: str, *, open_browser: bool) -> int:
+    """Until Ctrl-C. The exit status."""
+    try:
+        async with running_demo(port, story) as running:
+            sys.stdout.write(banner(running, story))
+            sys.stdout.flush()
+            if open_browser and _has_display():
+                await asyncio.to_thread(webbrowser.open, running.url)
+            await until_told()
+            sys.stdout.write("\nStopping.\n")
+    except UnknownStory as error:
+        return _refused(str(error))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return _refused(f"Port {port} is in use. Choose another one: whysync demo --port {port + 1}")
+    return 0
+
+
+def banner(running: Demo, story: str) -> str:
+    people = "\n".join(f"  {persona.name:15} {persona.role}" for persona in PERSONAS.values())
+    others = ", ".join(name for name in STORIES if name != story)
+    question = running.world.ask or SUGGESTIONS[0]
+    return f"""
+WhySync is running, with a simulated tenant. Nothing leaves this machine.
+
+  Open   {running.url}/
+  Type   {question}
+  Story  {story}: {running.world.title}
+
+You can be
+{people}
+and speak in the channel “{CHANNEL_NAME}” or in a {Scene.PERSONAL} chat with the bot.
+
+Other stories (whysync demo --story NAME): {others}
+Ctrl-C ends all of it.
+"""
+
+
+def _has_display() -> bool:
+    if sys.platform in ("darwin", "win32"):
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+
+
+def _refused(line: str) -> int:
+    sys.stderr.write(line + "\n")
+    return EXIT_REFUSED
