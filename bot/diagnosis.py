@@ -5,7 +5,7 @@ import logging
 import types
 import typing
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -69,7 +69,7 @@ def rule(
 ) -> Callable[[Judge], Rule]:
     """Declares a rule. The annotations of its parameters name the facts it needs.
 
-    `Fact` is never handed over missing: without it the rule is undecided. `Fact | Missing` says that the rule can do without.
+    `Fact` is never handed over missing: without it the rule is undecided. `Fact | Missing`: it can do without.
     """
 
     def declare(judge: Judge) -> Rule:
@@ -208,7 +208,9 @@ def _check_records(found: Found, records: frozenset[str]) -> None:
 
 
 def _stronger(first: Found | None, second: Found) -> Found:
-    """The better proof of one cause; on equal terms the one that its author put first."""
-    if first is None or (first.finding.certainty is Certainty.LIKELY and second.finding.certainty is Certainty.PROVEN):
+    """The better proof of one cause, on equal terms the first in order; it accounts for what each of them explains."""
+    if first is None:
         return second
-    return first
+    better = first.finding.certainty is Certainty.LIKELY and second.finding.certainty is Certainty.PROVEN
+    best = second if better else first
+    return replace(best, rule=replace(best.rule, explains=first.rule.explains | second.rule.explains))

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from bot.answering import About
 from bot.evidence import SourceError
+from bot.graph_errors import NotFound
 from bot.odata import Query
 from bot.reach import GraphReader, JsonObject
 
@@ -159,7 +160,7 @@ def _channel(name: str, entry: Any, mistakes: list[str]) -> ChannelRules:
     if show not in ("verdict", "attributes"):
         mistakes.append(f'{where}show: "verdict" or "attributes", not {show!r}')
     roles = entry.get("roles")
-    if roles is not None and (not isinstance(roles, list) or any(role not in set(Role) for role in roles)):
+    if roles is not None and (not isinstance(roles, list) or any(role not in tuple(Role) for role in roles)):
         mistakes.append(f"{where}roles: a list of {', '.join(Role)}")
         roles = None
     return ChannelRules(
@@ -202,6 +203,8 @@ class People:
         """The sender's roles here. Raises NotAllowed for guests, disabled and unknown accounts, and when in doubt."""
         try:
             user, groups = await asyncio.gather(self._user(object_id), self._member_of(object_id))
+        except NotFound:
+            raise NotAllowed("unknown", "Only enabled member accounts of this tenant may ask me.") from None
         except SourceError:
             raise NotAllowed(
                 "directory-unreadable", "I could not check who you are just now. Please try again."

@@ -64,21 +64,21 @@ class Settings(BaseModel):
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     """For tools that read the tenant and open no door: `ask`, `doctor`. Raises RefusedSettings."""
-    given = {name: value for name, value in (environment or os.environ).items() if name.upper().startswith(PREFIX)}
+    everything = os.environ if environment is None else environment
+    given = {name: value for name, value in everything.items() if name.upper().startswith(PREFIX)}
     lines = [f"{name}: there is no such setting" for name in given if name[len(PREFIX) :].lower() not in _KNOWN]
     lines += [
         f"{name}: it ends with white space or a line break" for name, value in given.items() if value != value.strip()
     ]
+    values = {name[len(PREFIX) :].lower(): value.strip() for name, value in given.items() if value.strip()}
+    try:
+        settings = Settings.model_validate({name: value for name, value in values.items() if name in _KNOWN})
+    except ValidationError as error:
+        lines += [f"{_variable(each['loc'])}: {each['msg']}" for each in error.errors()]
+        raise RefusedSettings(sorted(lines)) from None
+    lines += _local_problems(settings) + _form_problems(settings)
     if lines:
         raise RefusedSettings(sorted(lines))
-    values = {name[len(PREFIX) :].lower(): value for name, value in given.items() if value}
-    try:
-        settings = Settings.model_validate(values)
-    except ValidationError as error:
-        raise RefusedSettings([f"{_variable(each['loc'])}: {each['msg']}" for each in error.errors()]) from None
-    problems = _local_problems(settings) + _form_problems(settings)
-    if problems:
-        raise RefusedSettings(problems)
     return settings
 
 
@@ -111,22 +111,31 @@ def _local_problems(settings: Settings) -> list[str]:
     return [
         f"{PREFIX}{name.upper()}: WHYSYNC_LOCAL=1 needs a loopback address, not {url}"
         for name, url in urls.items()
-        if not is_loopback(urlsplit(url).hostname)
+        if not is_loopback(_host(url))
     ]
+
+
+def _host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
 def _form_problems(settings: Settings) -> list[str]:
     problems = []
     if any(tenant == "*" for tenant in settings.tenants):
         problems.append("WHYSYNC_TENANTS: name the tenants; * is not accepted")
-    public = urlsplit(settings.public_url) if settings.public_url else None
-    if public and public.scheme != "https" and not (settings.local and is_loopback(public.hostname)):
+    public = settings.public_url
+    if public and not (public.startswith("https://") or (settings.local and is_loopback(_host(public)))):
         problems.append("WHYSYNC_PUBLIC_URL: must be https")
     kind, _, detail = settings.app_credential.partition(":")
     if kind not in ("managed_identity", "certificate", "secret") or (kind != "managed_identity" and not detail):
         problems.append("WHYSYNC_APP_CREDENTIAL: managed_identity[:client-id], certificate:PATH or secret:FILE")
     elif kind in ("certificate", "secret"):
         problems += _file_problems("WHYSYNC_APP_CREDENTIAL", Path(detail))
+    if settings.signing_key and not settings.signing_key.startswith("https://"):
+        problems += _file_problems("WHYSYNC_SIGNING_KEY", Path(settings.signing_key))
     return problems
 
 

@@ -1,7 +1,7 @@
 """Settling who is meant, before anything is judged: by any identifier, in both directories, never by a guess."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from skills.facts.ad import AdObject
 from skills.facts.directory import USER_PROPERTIES, CloudUser
 from skills.facts.reading import anchor_of, text, texts
 from skills.facts.site import Directory
-from skills.facts.subject import Candidate, Subject, SubjectKind
+from skills.facts.subject import DIRECTORY, Candidate, Subject, SubjectKind
 
 T = TypeVar("T")
 PATIENCE = 20.0
@@ -45,7 +45,7 @@ async def resolve(asked: Identifier, reach: Reach, *, groups: bool = False) -> S
     live, gone, ad, found_groups = await asyncio.gather(
         _search("cloud users", _cloud(asked, reach), unsearched),
         _search("recycle bin", _gone(asked, reach), unsearched),
-        _search("Active Directory", _on_premises(asked, reach), unsearched),
+        _search(DIRECTORY, _on_premises(asked, reach), unsearched),
         _search("groups", _groups(asked, reach), unsearched),
     )
     people = _people(live, gone, ad)
@@ -138,7 +138,14 @@ def _deleted_condition(asked: Identifier) -> Filter | None:
 
 
 async def _on_premises(asked: Identifier, reach: Reach) -> tuple[tuple[AdObject, Record], ...]:
-    args = {"kind": asked.kind.value, "text": asked.text}
+    found = await _looked_up({"kind": asked.kind.value, "text": asked.text}, reach)
+    if not found and asked.kind is IdentifierKind.DN:
+        # A wrong or old distinguished name: whoever bears its common name is meant, and the difference is the finding.
+        return await _looked_up({"kind": IdentifierKind.DISPLAY_NAME.value, "text": _common_name(asked.text)}, reach)
+    return found
+
+
+async def _looked_up(args: Mapping[str, str], reach: Reach) -> tuple[tuple[AdObject, Record], ...]:
     looked = await run(Directory, reach, args)
     looks = [(look, each.record) for each in looked.seen for look in each.value]
     if looks and all(look.error and not look.objects for look, _ in looks):
@@ -240,7 +247,14 @@ def _exactness(each: CloudUser | AdObject, asked: Identifier) -> int:
 
 
 def _ambiguous(asked: Identifier, people: Iterable[_Person], unsearched: tuple[tuple[str, str], ...]) -> Subject:
-    return Subject(asked.text, candidates=tuple(_candidate(each) for each in people), unsearched=unsearched)
+    known = tuple(people)
+    sources = (each.source or (account.record if (account := each.cloud or each.deleted) else None) for each in known)
+    return Subject(
+        asked.text,
+        source=next(filter(None, sources), None),
+        candidates=tuple(_candidate(each) for each in known),
+        unsearched=unsearched,
+    )
 
 
 def _candidate(person: _Person) -> Candidate:

@@ -21,12 +21,38 @@ _MENTION = re.compile(r"<at>([^<>]*)</at>")
 Event = dict[str, Any]
 
 
-class NoSuchChat(KeyError):
-    """Nobody meets there, or the bot is not a member."""
+class ChatError(Exception):
+    """Something asked of the simulated Teams cannot be done; the text says what, to whoever asked.
+
+    ChatError
+      BadSyntax       the request makes no sense
+      NoSuchChat      nobody meets there
+      NoSuchMessage   never sent, or deleted
+      NoRoster        the person does not have the bot
+      BotUnreached    the bot did not take the activity
+    """
+
+    status, code = 400, "BadSyntax"
 
 
-class NoSuchMessage(KeyError):
-    """It was never sent, or it was deleted."""
+class BadSyntax(ChatError):  # noqa: N818  # these are named after the Connector's error codes
+    pass
+
+
+class NoSuchChat(ChatError):  # noqa: N818  # as above
+    status, code = 404, "ConversationNotFound"
+
+
+class NoSuchMessage(ChatError):  # noqa: N818  # as above
+    status, code = 404, "ActivityNotFoundInConversation"
+
+
+class NoRoster(ChatError):  # noqa: N818  # as above
+    status, code = 403, "BotNotInConversationRoster"
+
+
+class BotUnreached(ChatError):  # noqa: N818  # as above
+    status, code = 502, "BotUnreached"
 
 
 @dataclass(frozen=True)
@@ -100,7 +126,7 @@ class Chats:
         try:
             return self._messages[chat][ident]
         except KeyError:
-            raise NoSuchMessage(ident) from None
+            raise NoSuchMessage("The message exists no longer.") from None
 
     def messages(self, conversation: str) -> list[Message]:
         return list(self._messages[self._place(conversation)[0]].values())
@@ -126,7 +152,7 @@ class Chats:
         thread = _THREAD.fullmatch(conversation)
         chat, root = (thread["chat"], thread["root"]) if thread else (conversation, None)
         if chat not in self._messages or (root and root not in self._messages[chat]):
-            raise NoSuchChat(conversation)
+            raise NoSuchChat("There is no such conversation.")
         return chat, root
 
     def _next_id(self) -> str:

@@ -19,7 +19,7 @@ import aiohttp
 from bot.app import listening, open_bot, open_graph, until_told
 from bot.clock import Clock, SystemClock
 from bot.people import Policy
-from bot.settings import Settings, for_serving, from_environment
+from bot.settings import RefusedSettings, Settings, for_serving, from_environment
 from infra.local import chatpage
 from infra.local.graph import Faults, GraphServer
 from infra.local.personas import CHANNEL_NAME, PERSONAS, Scene
@@ -104,9 +104,7 @@ def _setting(world: World) -> dict[str, Any]:
     asked = [world.ask] if world.ask else []
     return {
         "title": world.title,
-        "personas": [
-            {"key": persona.key, "name": persona.name, "role": persona.role} for persona in PERSONAS.values()
-        ],
+        "personas": [{"key": persona.key, "name": persona.name, "role": persona.role} for persona in PERSONAS.values()],
         "channel": CHANNEL_NAME,
         "suggestions": list(dict.fromkeys([*asked, *SUGGESTIONS])),
         "own": ["is my account in sync"],
@@ -123,7 +121,7 @@ async def demo(port: int, story: str, *, open_browser: bool) -> int:
                 await asyncio.to_thread(webbrowser.open, running.url)
             await until_told()
             sys.stdout.write("\nStopping.\n")
-    except UnknownStory as error:
+    except (UnknownStory, RefusedSettings) as error:
         return _refused(str(error))
     except OSError as error:
         if error.errno != errno.EADDRINUSE:

@@ -1,19 +1,18 @@
 """Teams on one machine: the Bot Connector that the bot answers to, and the back end of the chat page."""
 
 import asyncio
-import hmac
 import json
+import secrets
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
 
 from bot.clock import Clock
-from bot.loopback import is_loopback
 from infra.local.activities import Activity, Post, added, pressed, said
-from infra.local.chats import CARD, Chats, Content, NoSuchChat, NoSuchMessage, content_of
+from infra.local.chats import CARD, BadSyntax, BotUnreached, Chats, Content, NoRoster, content_of
+from infra.local.page_requests import json_of, object_in, only_this_machine, place_in, refusals, sender_in, text_in
 from infra.local.personas import BOT, BOT_NAME, PERSONAS, Persona, Scene
 
 CONNECTOR = "/connector"
@@ -27,10 +26,6 @@ UNREACHED = "The bot did not answer."
 JsonObject = dict[str, Any]
 
 
-class BadRequest(Exception):  # noqa: N818  # a refusal, and said as one
-    """What the page or the bot sent makes no sense; the text says what."""
-
-
 class ChatService:
     """`install` it into the bot's own application, then `begin` once that is listening."""
 
@@ -42,7 +37,7 @@ class ChatService:
 
     def install(self, app: web.Application) -> None:
         app.middlewares.append(only_this_machine)
-        app.middlewares.append(_refusals)
+        app.middlewares.append(refusals)
         activities = CONNECTOR + "/v3/conversations/{conversation}/activities"
         app.router.add_post(CONNECTOR + "/v3/conversations", self._opened)
         app.router.add_post(activities, self._sent)
@@ -98,22 +93,22 @@ class ChatService:
         return body if isinstance(body, dict) else {}
 
     async def _say(self, request: web.Request) -> web.Response:
-        asked = await _json(request)
-        persona, scene = _who(asked), _where(asked)
-        text = _text(asked, "text").strip()[:LONGEST_TEXT]
+        asked = await json_of(request)
+        persona, scene = sender_in(asked), place_in(asked)
+        text = text_in(asked, "text").strip()[:LONGEST_TEXT]
         if not text:
-            raise BadRequest("There is no text.")
-        thread = _text(asked, "thread") or None
+            raise BadSyntax("There is no text.")
+        thread = text_in(asked, "thread") or None
         return web.json_response({"id": await self.say(persona, scene, text, thread)}, status=201)
 
     async def _press(self, request: web.Request) -> web.Response:
-        asked = await _json(request)
-        data = _object(asked, "data") | _object(asked, "inputs")
-        scene, verb, message_id = _where(asked), _text(asked, "verb"), _text(asked, "messageId")
-        return web.json_response({"notice": await self.press(_who(asked), scene, message_id, verb, data)})
+        asked = await json_of(request)
+        data = object_in(asked, "data") | object_in(asked, "inputs")
+        scene, verb, message_id = place_in(asked), text_in(asked, "verb"), text_in(asked, "messageId")
+        return web.json_response({"notice": await self.press(sender_in(asked), scene, message_id, verb, data)})
 
     async def _live(self, request: web.Request) -> web.WebSocketResponse:
-        persona = _who(dict(request.query))
+        persona = sender_in(dict(request.query))
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT)
         await socket.prepare(request)
         with self.chats.heard_by(persona) as events:
@@ -132,11 +127,12 @@ class ChatService:
     async def _opened(self, request: web.Request) -> web.Response:
         """The bot's chat with one person; the same one each time."""
         members = (await self._from_bot(request)).get("members")
-        ids = {str(each.get("id")) for each in members if isinstance(each, dict)} if isinstance(members, list) else {}
+        first = members[0] if isinstance(members, list) and members else None
+        named = first.get("id") if isinstance(first, dict) else None
         for persona in PERSONAS.values():
-            if ids & {persona.account, persona.object_id}:
+            if named in (persona.account, persona.object_id):
                 return web.json_response({"id": persona.personal_chat}, status=201)
-        return _connector_error(403, "BotNotInConversationRoster", "Nobody of that id has the bot installed.")
+        raise NoRoster("Nobody of that id has the bot.")
 
     async def _sent(self, request: web.Request) -> web.Response:
         activity, conversation = await self._from_bot(request), request.match_info["conversation"]
@@ -159,56 +155,13 @@ class ChatService:
 
     async def _from_bot(self, request: web.Request) -> JsonObject:
         self._check_token(request)
-        return await _json(request)
+        return await json_of(request)
 
     def _check_token(self, request: web.Request) -> None:
         """Only the bot speaks as the bot."""
-        given = request.headers.get("Authorization", "")
-        if self._connector_token and not hmac.compare_digest(given.encode(), f"Bearer {self._connector_token}".encode()):
+        given, expected = request.headers.get("Authorization", ""), f"Bearer {self._connector_token}"
+        if self._connector_token and not secrets.compare_digest(given.encode(), expected.encode()):
             raise web.HTTPUnauthorized
-
-
-class BotUnreached(Exception):  # noqa: N818  # reads as what it says
-    """The bot did not take the activity; the text is for whoever sits at the page."""
-
-
-@web.middleware
-async def only_this_machine(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Another site's page in the same browser gets nowhere, nor does a name that was pointed at this machine."""
-    if not is_loopback(_host(request.headers.get("Host", ""))):
-        raise web.HTTPMisdirectedRequest(text="Open this page as http://127.0.0.1.")
-    origin = request.headers.get("Origin")
-    if origin is not None and origin != f"http://{request.headers['Host']}":
-        raise web.HTTPForbidden(text="Only this page itself may ask.")
-    response: web.StreamResponse = await handler(request)
-    return response
-
-
-def _host(header: str) -> str | None:
-    try:
-        return urlsplit(f"//{header}").hostname
-    except ValueError:
-        return None
-
-
-@web.middleware
-async def _refusals(request: web.Request, handler: Any) -> web.StreamResponse:
-    """The one place where our errors become statuses; the Connector's have bodies of their own."""
-    try:
-        response: web.StreamResponse = await handler(request)
-    except NoSuchMessage:
-        return _connector_error(404, "ActivityNotFoundInConversation", "The message exists no longer.")
-    except NoSuchChat:
-        return _connector_error(404, "ConversationNotFound", "There is no such conversation.")
-    except BadRequest as error:
-        return _connector_error(400, "BadSyntax", str(error))
-    except BotUnreached as error:
-        return _connector_error(502, "BotUnreached", str(error))
-    return response
-
-
-def _connector_error(status: int, code: str, sentence: str) -> web.Response:
-    return web.json_response({"error": {"code": code, "message": sentence}}, status=status)
 
 
 async def _send_all(socket: web.WebSocketResponse, events: asyncio.Queue[JsonObject | None]) -> None:
@@ -217,51 +170,10 @@ async def _send_all(socket: web.WebSocketResponse, events: asyncio.Queue[JsonObj
     await socket.close()
 
 
-async def _json(request: web.Request) -> JsonObject:
-    """JSON only: anything else a foreign page could send without asking the browser first."""
-    if request.content_type != "application/json":
-        raise web.HTTPUnsupportedMediaType(text="Send application/json.")
-    try:
-        body = json.loads(await request.read())
-    except (ValueError, RecursionError) as error:
-        raise BadRequest("That is not JSON.") from error
-    if not isinstance(body, dict):
-        raise BadRequest("Send a JSON object.")
-    return body
-
-
 def _content(activity: JsonObject) -> Content:
     content = content_of(activity)
     if not content.text and content.card is None:
-        raise BadRequest("A message needs text or a card.")
+        raise BadSyntax("A message needs text or a card.")
     if len(json.dumps(activity, ensure_ascii=False).encode()) > LARGEST_MESSAGE:
         raise web.HTTPRequestEntityTooLarge(LARGEST_MESSAGE, 0)
     return content
-
-
-def _who(asked: JsonObject) -> Persona:
-    persona = PERSONAS.get(_text(asked, "persona"))
-    if persona is None:
-        raise BadRequest(f"persona: one of {', '.join(PERSONAS)}")
-    return persona
-
-
-def _where(asked: JsonObject) -> Scene:
-    try:
-        return Scene(_text(asked, "place"))
-    except ValueError:
-        raise BadRequest(f"place: one of {', '.join(Scene)}") from None
-
-
-def _text(asked: JsonObject, key: str) -> str:
-    value = asked.get(key, "")
-    if value is not None and not isinstance(value, str):
-        raise BadRequest(f"{key} must be text.")
-    return value or ""
-
-
-def _object(asked: JsonObject, key: str) -> JsonObject:
-    value = asked.get(key) or {}
-    if not isinstance(value, dict):
-        raise BadRequest(f"{key} must be an object.")
-    return value

@@ -95,7 +95,7 @@ async def sync_schema(subject: Subject, reach: Reach) -> SyncSchema:
 
 
 @collector("graph:secrets")
-async def delete_threshold(subject: Subject, reach: Reach) -> DeleteThreshold:
+async def delete_threshold(_: Subject, reach: Reach) -> DeleteThreshold:
     """Only one named setting is read out of the secrets; the rest is dropped where it stands."""
     known = await all_jobs(reach)
     principal = next((job.principal_id for job in known.jobs if job.kind is JobKind.PROVISIONING), None)

@@ -1,5 +1,6 @@
 """The provisioning log: rows about the subject, and the recent rows of everybody for comparison."""
 
+import asyncio
 from datetime import datetime, timedelta
 
 from bot.evidence import Record, SourceError, collector
@@ -19,14 +20,22 @@ WINDOW = 200
 @collector("graph:provisioningLogs", within=20)
 async def subject_rows(subject: Subject, reach: Reach) -> SubjectRows:
     start = _day(reach.clock.now() - HISTORY)
-    window = await _rows(since(Property.ACTIVITY_DATE_TIME, _day(reach.clock.now() - RECENT)), WINDOW, 1, reach)
-    own = _filter(subject)
-    asked = await _rows(all_of(own, since(Property.ACTIVITY_DATE_TIME, start)), 50, 2, reach) if own else None
+    window, asked = await asyncio.gather(
+        _rows(since(Property.ACTIVITY_DATE_TIME, _day(reach.clock.now() - RECENT)), WINDOW, 1, reach),
+        _own_rows(subject, start, reach),
+    )
     bodies = {str(body.get("id")): body for rows in (window, asked) if rows for body in rows.rows}
     parsed = (LogRow.from_graph(body) for body in bodies.values())
     found = sorted((row for row in parsed if _is_about(row, subject)), key=_time, reverse=True)
     record = found[0].record if found else Record("graph:provisioningLogs/-", reach.clock.now())
     return SubjectRows(record, tuple(found), start, complete=asked is not None and asked.complete)
+
+
+async def _own_rows(subject: Subject, start: datetime, reach: Reach) -> Rows | None:
+    own = _filter(subject)
+    if own is None:
+        return None
+    return await _rows(all_of(own, since(Property.ACTIVITY_DATE_TIME, start)), 50, 2, reach)
 
 
 @collector("graph:provisioningLogs of all", within=20)
@@ -39,8 +48,8 @@ async def recent_rows(_: Subject, reach: Reach) -> RecentRows:
 
 
 @collector("stored provision on demand")
-async def attempts(subject: Subject, reach: Reach) -> Attempts:
-    """Those about the subject's DN, and those about any other: a control object tells a dead channel from a wrong DN."""
+async def attempts(_: Subject, reach: Reach) -> Attempts:
+    """Those about any DN: a control object tells a dead channel from a wrong name."""
     known = sorted(
         (Attempt.from_stored(body) for body in reach.tried), key=lambda each: each.at or _EPOCH, reverse=True
     )
@@ -76,9 +85,8 @@ def _filter(subject: Subject) -> Filter | None:
     exact = []
     if subject.object_guid:
         exact.append(eq(Property.SOURCE_IDENTITY_ID, subject.object_guid))
-    for account in (subject.cloud, subject.deleted):
-        if account:
-            exact.append(eq(Property.TARGET_IDENTITY_ID, account.id))
+    accounts = (account for account in (subject.cloud, subject.deleted) if account)
+    exact += [eq(Property.TARGET_IDENTITY_ID, account.id) for account in accounts]
     if exact:
         return any_of(*exact)
     name = subject.upn or subject.mail or subject.sam

@@ -31,11 +31,11 @@ async def run(kind: type[K], reach: Reach, args: Mapping[str, str]) -> K:
     """Runs a check on every probe. Raises SourceError with the reason why none could run it."""
     answers = await reach.probes.ask(kind.check, args)
     if not answers:
-        raise SourceError(await _why_nobody_answered(kind.check, reach))
+        raise SourceError(await _why_nobody_answered(reach))
     return site_fact(kind, answers)
 
 
-async def _why_nobody_answered(check: str, reach: Reach) -> str:
+async def _why_nobody_answered(reach: Reach) -> str:
     known = await reach.probes.contacts()
     if not known:
         return "no probe is enrolled"

@@ -9,6 +9,10 @@ from skills.facts.ad import AdObject
 from skills.facts.directory import CloudUser, addresses
 
 
+DIRECTORY = "Active Directory"
+"""How the on-premises directory is called among the places that were or were not searched."""
+
+
 class SubjectKind(StrEnum):
     USER = "user"
     GROUP = "group"

@@ -24,6 +24,7 @@ from skills.rules.credentials import CREDENTIALS
 from skills.rules.gmsa_creation import GMSA_CREATION
 from skills.rules.long_connection import LONG_CONNECTION
 from skills.rules.mappings import MAPPINGS
+from skills.rules.names import NAMES
 from skills.rules.network_names import NETWORK_NAMES
 from skills.rules.network_paths import NETWORK_PATHS
 from skills.rules.network_routes import NETWORK_ROUTES
@@ -54,6 +55,7 @@ RULES: tuple[Rule, ...] = (
     *AD_LINK,
     *READ_RIGHTS,
     # the object and its way
+    *NAMES,
     *AD_LOOKUP,
     *AD_OBJECTS,
     *PLACES,

@@ -27,7 +27,12 @@ from skills.rules.standing import (
 from skills.scoping import Answer, scope_of
 
 
-@rule("obj-disabled-but-synced", "Is the account enabled?", explains={"obj-already-in-sync", "obj-expired-or-locked"})
+@rule(
+    "obj-disabled-but-synced",
+    "Is the account enabled?",
+    kind=Kind.NOTE,
+    explains={"obj-already-in-sync", "obj-expired-or-locked"},
+)
 def disabled_but_synced(
     cloud: CloudAccount, account: AdAccount | Missing, rows: SubjectRows | Missing
 ) -> Finding | None:
@@ -46,7 +51,12 @@ def disabled_but_synced(
     )
 
 
-@rule("obj-expired-or-locked", "Is the account neither expired nor locked?", explains={"obj-already-in-sync"})
+@rule(
+    "obj-expired-or-locked",
+    "Is the account neither expired nor locked?",
+    kind=Kind.NOTE,
+    explains={"obj-already-in-sync"},
+)
 def expired_or_locked(account: AdAccount, cloud: CloudAccount, now: Now, rows: SubjectRows | Missing) -> Finding | None:
     seen, user = ad_object(account), synced_user(cloud)
     if seen is None or user is None or seen.disabled or failing(rows, NOT_ASKED):

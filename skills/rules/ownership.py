@@ -11,7 +11,7 @@ from skills.facts.schema import SyncSchema
 from skills.facts.subject import AdAccount, Identity, Placement, domain_of
 from skills.facts.tenant import ConfigurationChanges, Now
 from skills.rules.leaving import FRESH
-from skills.rules.scope import OUTSIDE
+from skills.rules.placing import OUTSIDE
 from skills.rules.sides import NOT_ASKED, own_tries, sides
 from skills.rules.standing import ad_object, newest_first, place_dn, synced_user, utc
 from skills.scoping import Answer, place_of
@@ -79,7 +79,7 @@ def _scope_says(schema: SyncSchema | Missing, own: SubjectJob) -> Because:
     "Does only one tool write the account?",
     explains={"cloud-user-soft-deleted", "obj-already-in-sync", "sched-log-lag", "conflict-connect-owns-user"},
 )
-def both_tools(rows: SubjectRows, cloud: CloudAccount, recycled: RecycleBin | Missing) -> Finding | None:
+def both_tools(rows: SubjectRows, cloud: CloudAccount) -> Finding | None:
     flips, swings = _flips(rows.rows), _swings(rows.rows)
     if len(flips) < 2 and len(swings) < 3:
         return None
@@ -137,7 +137,7 @@ def connect_rule_left(
     if not late or not rows.complete or not _out_of_scope(schema, place, account):
         return None
     return likely(
-        f"Neither tool writes {user.upn} any more, although it still counts as synced: a rule of the pilot may be left.",
+        f"Neither tool writes {user.upn} any more, although it counts as synced: a rule of the pilot may be left.",
         because=[
             user.record.saying(f"last synced {utc(user.last_sync)}"),
             account.record.saying(f"changed in Active Directory {utc(seen.changed)}"),
@@ -187,9 +187,7 @@ RECREATED = frozenset(
     "Did the account keep its identity when the tool changed?",
     explains=RECREATED | {"scope-ou-not-selected", "cloud-disconnected-restored", "obj-already-in-sync"},
 )
-def moved_between_tools(
-    recycled: RecycleBin, cloud: CloudAccount, now: Now, rows: SubjectRows | Missing, account: AdAccount | Missing
-) -> Finding | None:
+def moved_between_tools(recycled: RecycleBin, cloud: CloudAccount, rows: SubjectRows | Missing) -> Finding | None:
     user = synced_user(cloud)
     old = next((each for each in recycled.users if user and _recreated(each, user)), None)
     if user is None or old is None or _made_by_us(user, rows):

@@ -329,7 +329,7 @@ def tenant_threshold(
     return (proven if named else likely)(
         f"Deletions fail at the tenant's own limit of {features.delete_threshold}, which dates from Entra Connect.",
         because=[
-            row.record.saying(f"deletion of {row.source_name or row.id} failed: {row.code or ''} {row.reason or ''}".strip()),
+            row.record.saying(f"deletion of {row.source_name or row.id} failed: {row.reason or row.code}"),
             features.record.saying(f"{features.delete_prevention}, limit {features.delete_threshold}"),
         ],
         fix=[

@@ -4,6 +4,9 @@ import { canDraw, onSchemeChange } from "./cards.js";
 import { avatar, check, choices, el, isBot, messageElement, nameOf, spoken } from "./view.js";
 
 const byId = (id) => document.getElementById(id);
+const NO_RENDERER = canDraw()
+  ? ""
+  : "Cards are shown as plain text: the renderer is not installed. Run “make setup” in the repository, then reload this page.";
 const state = {
   setting: null,
   personas: new Map(),
@@ -22,16 +25,22 @@ async function start() {
   if (state.personas.has(persona)) state.persona = persona;
   if (scene === "personal") state.scene = scene;
   drawChoices();
-  if (!canDraw()) trouble("Cards are shown as text: their renderer is not installed. Run “make setup”, then reload.");
+  trouble(NO_RENDERER);
   onSchemeChange(drawAll);
   become(state.persona);
+}
+
+/** Phones have room for the first name alone. */
+function named(name) {
+  const [first, ...rest] = name.split(" ");
+  return el("b", {}, first, el("span.surname", {}, ` ${rest.join(" ")}`));
 }
 
 function drawChoices() {
   choices(byId("personas"), "persona", [...state.personas.values()].map(({ key, name, role }) => ({
     value: key,
     title: `${name}, ${role}`,
-    label: [avatar(key, name), el("span", {}, el("b", {}, name), el("small", {}, role))],
+    label: [avatar(key, name), el("span", {}, named(name), el("small", {}, role))],
   })), become);
   choices(byId("places"), "place", [
     { value: "channel", label: ["# ", state.setting.channel, el("span.unread", { hidden: true })] },
@@ -66,7 +75,7 @@ function listen() {
   const socket = (state.socket = new WebSocket(`ws://${location.host}/chat/live?persona=${state.persona}`));
   before?.close();
   socket.onmessage = ({ data }) => state.socket === socket && heard(JSON.parse(data));
-  socket.onopen = () => trouble(canDraw() ? "" : byId("trouble").textContent);
+  socket.onopen = () => trouble(NO_RENDERER);
   socket.onclose = () => {
     if (state.socket !== socket) return;
     trouble("The demo does not answer. Trying again…");
@@ -170,7 +179,7 @@ function replyTo(thread) {
 
 async function say(text) {
   const body = { persona: state.persona, place: state.scene, text };
-  await post("/chat/say", state.thread ? { ...body, thread: state.thread } : body);
+  return post("/chat/say", state.thread ? { ...body, thread: state.thread } : body);
 }
 
 async function press(message, action, element) {

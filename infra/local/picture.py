@@ -1,0 +1,84 @@
+"""Draws the verdict card as the chat page shows it, for the README: `make picture`."""
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+from playwright.async_api import Page, async_playwright
+
+from infra.local.demo import running_demo
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+QUIET = (
+    "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+)  # fmt: skip
+PHONE, DESK = (390, 844), (1280, 900)
+QUESTION = "why isn't jdoe syncing"
+STORY = "servicebus-blocked"
+PICTURE = Path("docs/verdict.png")
+VERDICT = "article.bot .card"
+
+
+class NoChromium(Exception):  # noqa: N818  # reads as what it says
+    pass
+
+
+def chromium() -> str | None:
+    """Where a browser is: the one that is named, or the first that is installed."""
+    named = os.environ.get("CHROMIUM")
+    return named or next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+@asynccontextmanager
+async def opened(
+    url: str, size: tuple[int, int] = DESK, *, scheme: Literal["light", "dark"] = "light", scale: float = 1.0
+) -> AsyncIterator[Page]:
+    path = chromium()
+    if path is None:
+        raise NoChromium("There is no Chromium on this machine.")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        try:
+            page = await browser.new_page(
+                viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, device_scale_factor=scale
+            )
+            await page.goto(url)
+            yield page
+        finally:
+            await browser.close()
+
+
+async def answered(page: Page, question: str) -> None:
+    """Asks, and waits until the first card has become the verdict."""
+    await page.get_by_label("Message", exact=True).fill(question)
+    await page.keyboard.press("Enter")
+    await page.locator(VERDICT, has_text="Check again").last.wait_for(timeout=20_000)
+
+
+async def draw(
+    target: Path, story: str, question: str, size: tuple[int, int], scheme: Literal["light", "dark"]
+) -> None:
+    async with running_demo(story=story) as demo, opened(demo.url, size, scheme=scheme, scale=2) as page:
+        await answered(page, question)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        await page.locator(VERDICT).last.screenshot(path=target)
+
+
+def main() -> int:
+    try:
+        asyncio.run(draw(PICTURE, STORY, QUESTION, (820, 1100), "light"))
+    except NoChromium as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write(f"{PICTURE}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
