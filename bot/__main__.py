@@ -27,7 +27,7 @@ STORIES = ("healthy", "servicebus-blocked", "split-brain", "quarantine", "out-of
 def parser() -> argparse.ArgumentParser:
     whysync = argparse.ArgumentParser(
         prog="whysync",
-        description="Finds out why somebody does not sync from Active Directory to Entra ID (Microsoft Entra Cloud Sync).",
+        description="Finds out why somebody does not sync from Active Directory to Entra ID by Cloud Sync.",
         epilog='Begin with: whysync demo. Then ask: "why isn\'t jdoe syncing"',
     )
     commands = whysync.add_subparsers(dest="command", required=True, metavar="COMMAND")

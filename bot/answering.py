@@ -46,6 +46,8 @@ class Ask:
     asker_name: str = ""
     details: bool = True
     """Whether attribute values may be shown where the answer goes."""
+    plain: bool = False
+    """Whether it is for somebody who needs no technical terms: helpdesk, or the person themselves."""
     case_id: str = ""
 
 

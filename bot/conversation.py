@@ -9,17 +9,32 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.answering import Answer, Ask, Later, Skill, answer, serving
-from bot.cards.elements import Element, Tone, card, heading, line, run, title
+from bot.cards import talk
+from bot.cards.elements import Tone, with_buttons
 from bot.cards.plain import plain
-from bot.cards.text import safe
+from bot.cards.talk import Last, notice
 from bot.clock import Clock
-from bot.evidence import Source
+from bot.evidence import Source, SourceError
 from bot.identifiers import Identifier, IdentifierKind, identify
 from bot.intents import Grammar, NotUnderstood, Previous, Understood
 from bot.offers import VERB, OfferBook
 from bot.people import NotAllowed, People, Person, Policy, Role, check_may_ask
 from bot.reach import Reach
-from bot.turns import Card, ChatKind, Joined, Mention, Outlet, Place, Pressed, Removed, Said, Sender, SendError
+from bot.turns import (
+    Card,
+    ChatKind,
+    Joined,
+    Mention,
+    MessageGone,
+    Outlet,
+    Place,
+    Pressed,
+    Removed,
+    Said,
+    Sender,
+    SendError,
+    SendUnknown,
+)
 
 log = logging.getLogger("whysync.conversation")
 
@@ -27,10 +42,17 @@ EDIT_EVERY = 1.0
 """Seconds between edits of a card: Teams throttles more."""
 LONG = 15.0
 """An answer that took longer calls the asker, since an edit notifies nobody."""
-THREADS = 10_000
+THREADS = 5_000
+LAST_WORD = 2.0
+"""Seconds for taking "Looking…" off a card whose question ended badly."""
 WHOM = "Whom do you mean? A user principal name, an account name, a distinguished name or a mention will do."
 GREETING = "I find out why somebody does not sync from Active Directory to Entra ID. Ask: why isn't jdoe syncing"
 OLD_BUTTON = "This button is too old or belongs to another conversation. Ask again in words."
+
+
+GAVE_UP = "I had to give up on this question. Please ask again."
+PRIVATE = "The answer is in your personal chat."
+NO_PRIVATE = "I could not write into your personal chat. Open a chat with me and ask there."
 
 
 @dataclass(frozen=True)
@@ -38,7 +60,7 @@ class Thread:
     """What a thread was last about."""
 
     previous: Previous
-    document: dict[str, Any]
+    last: Last | None
 
 
 @dataclass(frozen=True)
@@ -50,6 +72,12 @@ class Turn:
     place: Place
     outlet: Outlet
     mentions: tuple[Mention, ...] = ()
+    understood: Understood | None = None
+    """What a button stands for, whatever its thread has come to since."""
+
+    @property
+    def alone(self) -> bool:
+        return self.place.kind is ChatKind.PERSONAL
 
 
 class Conversation:
@@ -63,31 +91,41 @@ class Conversation:
         policy: Policy,
         reach: Callable[[], Reach],
         clock: Clock,
+        *,
+        edit_every: float = EDIT_EVERY,
     ) -> None:
         self._skills, self._grammar, self._people, self._policy = skills, grammar, people, policy
-        self._reach, self._clock = reach, clock
+        self._reach, self._clock, self._edit_every = reach, clock, edit_every
         self._offers = OfferBook(clock)
         self._threads: OrderedDict[str, Thread] = OrderedDict()
 
     async def said(self, said: Said, outlet: Outlet) -> None:
         turn = Turn(said.text or said.quoted, said.sender, said.place, outlet, said.mentions)
-        looking = _looking(said.text)
-        message = await outlet.send(said.place, looking, _summary(looking))
         began = self._clock.monotonic()
-        shown = await self._answered(turn, message)
-        if shown is None:
-            return
-        await outlet.update(said.place, message, shown, _summary(shown))
+        message = await _first(turn, talk.looking(said.text))
+        shown = talk.notice("Sorry", GAVE_UP, Tone.WARNING)
+        answered = False
+        try:
+            given = await self._heard(turn, message)
+            shown = notice("Private", given) if isinstance(given, str) else given
+            answered = True
+        finally:
+            if not answered:
+                await _edit(turn, message, shown)
+        await _finish(turn, message, shown)
         if self._clock.monotonic() - began > LONG:
             await outlet.send(said.place, None, "The answer is in the card above.", mention=said.sender)
 
     async def pressed(self, pressed: Pressed, outlet: Outlet) -> Card | str:
+        """A press changes the card for everybody, so what concerns the presser alone is a sentence."""
         offered = self._offers.take(pressed.action_id, pressed.place)
-        if offered is None or pressed.verb != VERB:
+        if offered is None or pressed.verb != VERB or pressed.inputs:
             return OLD_BUTTON
-        turn = Turn(offered.ask, pressed.sender, pressed.place, outlet)
-        shown = await self._answered(turn, pressed.message_id)
-        return shown if shown is not None else "The answer is in your personal chat."
+        turn = Turn(offered.ask, pressed.sender, pressed.place, outlet, understood=offered.understood)
+        try:
+            return await self._answered(turn, pressed.message_id)
+        except NotAllowed as refusal:
+            return _refused(refusal, turn)
 
     async def joined(self, joined: Joined, outlet: Outlet) -> None:
         await outlet.send(joined.place, None, GREETING)
@@ -95,38 +133,43 @@ class Conversation:
     async def removed(self, removed: Removed) -> None:
         self._threads.pop(removed.place.key, None)
 
-    async def _answered(self, turn: Turn, message: str | None) -> Card | None:
-        """The card that ends the question; None where the answer went to the asker alone."""
-        understood = self._grammar.understand(turn.text, turn.mentions, self._previous(turn.place))
+    async def _heard(self, turn: Turn, message: str | None) -> Card | str:
         try:
-            person = await self._person(turn)
-            if isinstance(understood, NotUnderstood):
-                return _not_understood(understood)
-            return await self._served(turn, person, understood, message)
+            return await self._answered(turn, message)
         except NotAllowed as refusal:
-            log.warning("refused", extra={"reason": refusal.code, "actor_oid": turn.sender.object_id})
-            return _notice("Not allowed", refusal.reason, Tone.WARNING)
+            return notice("Not allowed", _refused(refusal, turn), Tone.WARNING)
+
+    async def _answered(self, turn: Turn, message: str | None) -> Card | str:
+        """The card that ends the question, or a sentence where the answer went to the asker alone. Raises NotAllowed."""
+        understood = turn.understood or self._grammar.understand(turn.text, turn.mentions, self._previous(turn.place))
+        person = await self._person(turn)
+        if isinstance(understood, NotUnderstood):
+            return talk.not_understood([intent.example for intent in understood.nearest])
+        try:
+            return await self._served(turn, person, understood, message)
+        except SourceError as error:
+            return notice("Not reachable", error.reason, Tone.WARNING)
 
     async def _person(self, turn: Turn) -> Person:
         in_channel = turn.place.kind is not ChatKind.PERSONAL
         return await self._people.person(turn.sender.object_id, turn.place.channel_id, in_channel=in_channel)
 
-    async def _served(self, turn: Turn, person: Person, understood: Understood, message: str | None) -> Card | None:
+    async def _served(self, turn: Turn, person: Person, understood: Understood, message: str | None) -> Card | str:
         thread = self._threads.get(turn.place.key)
         if understood.intent == "followup":
             if thread is None or understood.topic != "again":
-                return _about_last(understood.topic, thread)
+                return self._about_last(person, understood.topic, thread)
             understood = replace(
                 understood, intent=thread.previous.intent, slots=replace(understood.slots, who=thread.previous.who)
             )
         skill = serving(self._skills, understood.intent, named=bool(understood.slots.who))
         if isinstance(skill, Later):
-            return _notice("Not yet", skill.line, Tone.WARNING)
+            return notice("Not yet", skill.line, Tone.WARNING)
         own = bool(understood.slots.who) and all(each.kind is IdentifierKind.SELF for each in understood.slots.who)
         check_may_ask(person, skill.about, own_account=own, subjects=len(understood.slots.who))
         if understood.needs:
-            self._remember(turn.place, Previous(understood.intent, asked=understood.needs), {})
-            return _notice("Whom?", WHOM, Tone.ACCENT)
+            self._remember(turn.place, Previous(understood.intent, asked=understood.needs), None)
+            return notice("Whom?", WHOM)
         return await self._run(skill, turn, person, understood, message, private=own)
 
     async def _run(
@@ -138,8 +181,7 @@ class Conversation:
         message: str | None,
         *,
         private: bool,
-    ) -> Card | None:
-        alone = turn.place.kind is ChatKind.PERSONAL
+    ) -> Card | str:
         ask = Ask(
             text=turn.text,
             intent=understood.intent,
@@ -147,18 +189,49 @@ class Conversation:
             asker_id=person.object_id,
             asker_name=person.name,
             details=self._details(turn.place, person, private=private),
+            plain=Role.ADMIN not in person.roles,
             case_id=secrets.token_hex(4),
         )
         given = await self._with_progress(skill, ask, turn, message)
-        self._remember(turn.place, _previous(understood, given), given.document)
-        shown = {
-            **given.card,
-            "actions": [*self._offers.buttons(given.offers, turn.place), *given.card.get("actions", [])],
-        }
-        if private and not alone:
-            await turn.outlet.send_personal(turn.sender, turn.place, {**given.card}, plain(given.card))
-            return _notice("Private", "The answer is in your personal chat.", Tone.ACCENT)
-        return _with_more(shown) if understood.more else shown
+        previous = _previous(understood, given)
+        if private and not turn.alone:
+            self._remember(turn.place, previous, None)
+            return await self._whispered(turn, given, understood, previous)
+        self._remember(turn.place, previous, Last.of(given.document))
+        shown = self._with_offers(given, turn.place, turn.text, understood)
+        return talk.with_more(shown) if understood.more else shown
+
+    def _with_offers(self, given: Answer, place: Place, text: str, understood: Understood) -> Card:
+        """What asks the same again is kept as it was understood: its words may have leant on the thread."""
+        return with_buttons(
+            given.card,
+            [
+                self._offers.button(offer, place, understood if offer.ask == text else None)
+                for offer in given.offers
+            ],
+        )
+
+    async def _whispered(self, turn: Turn, given: Answer, understood: Understood, previous: Previous) -> str:
+        """To the asker alone; the thread keeps nothing of it that others could ask about."""
+        summary = plain(given.card)
+        try:
+            chat, message = await turn.outlet.send_personal(turn.sender, turn.place, given.card, summary)
+        except SendError as error:
+            log.warning("personal chat not reached", extra={"reason": error.reason})
+            return NO_PRIVATE
+        self._remember(chat, previous, Last.of(given.document))
+        personal = replace(turn, place=chat)
+        await _edit(personal, message, self._with_offers(given, chat, turn.text, understood))
+        return PRIVATE
+
+    def _about_last(self, person: Person, topic: str | None, thread: Thread | None) -> Card:
+        """Whoever may not ask the question may not ask about its answer either."""
+        if thread and thread.last:
+            who = thread.previous.who
+            skill = serving(self._skills, thread.previous.intent, named=bool(who))
+            own = bool(who) and all(each.kind is IdentifierKind.SELF for each in who)
+            check_may_ask(person, skill.about, own_account=own, subjects=len(who))
+        return talk.about_last(topic, thread.last if thread else None)
 
     def _details(self, place: Place, person: Person, *, private: bool) -> bool:
         """Attribute values go to a personal chat, or where the policy says that everybody may see them."""
@@ -176,10 +249,10 @@ class Conversation:
         running = asyncio.create_task(answer(skill, ask, self._reach(), progress=note), name="question")
         try:
             shown = 0
-            while not (await asyncio.wait({running}, timeout=EDIT_EVERY))[0]:
-                if message and len(heard) > shown:
+            while not (await asyncio.wait({running}, timeout=self._edit_every))[0]:
+                if len(heard) > shown:
                     shown = len(heard)
-                    await _edit(turn, message, _looking(ask.text, heard))
+                    await _edit(turn, message, talk.looking(ask.text, heard))
             return await running
         finally:
             if not running.done():
@@ -190,19 +263,49 @@ class Conversation:
         thread = self._threads.get(place.key)
         return thread.previous if thread else None
 
-    def _remember(self, place: Place, previous: Previous, document: dict[str, Any]) -> None:
-        self._threads[place.key] = Thread(previous, document)
+    def _remember(self, place: Place, previous: Previous, last: Last | None) -> None:
+        self._threads[place.key] = Thread(previous, last)
         self._threads.move_to_end(place.key)
         while len(self._threads) > THREADS:
             self._threads.popitem(last=False)
 
 
-async def _edit(turn: Turn, message: str, shown: Card) -> None:
-    """Progress is a courtesy: an edit that fails costs nothing but itself."""
+async def _first(turn: Turn, shown: Card) -> str | None:
+    """The card that stands there at once. Where nobody knows whether it arrived, there is none to edit."""
     try:
-        await turn.outlet.update(turn.place, message, shown, _summary(shown))
+        return await turn.outlet.send(turn.place, shown, _summary(shown))
+    except SendUnknown as error:
+        log.warning("first card not confirmed", extra={"reason": error.reason})
+        return None
+
+
+async def _edit(turn: Turn, message: str | None, shown: Card) -> None:
+    """A courtesy: an edit that fails costs nothing but itself."""
+    if message is None:
+        return
+    try:
+        async with asyncio.timeout(LAST_WORD):
+            await turn.outlet.update(turn.place, message, shown, _summary(shown))
     except SendError as error:
         log.info("progress not shown", extra={"reason": error.reason})
+    except TimeoutError:
+        log.info("progress not shown", extra={"reason": "timeout"})
+
+
+async def _finish(turn: Turn, message: str | None, shown: Card) -> None:
+    """The verdict in place of the first card; anew only where that one surely is not there any more."""
+    if message is not None:
+        try:
+            return await turn.outlet.update(turn.place, message, shown, _summary(shown))
+        except MessageGone:
+            log.info("the first card was deleted")
+    await turn.outlet.send(turn.place, shown, _summary(shown))
+    return None
+
+
+def _refused(refusal: NotAllowed, turn: Turn) -> str:
+    log.warning("refused", extra={"reason": refusal.code, "actor_oid": turn.sender.object_id})
+    return refusal.reason
 
 
 def _previous(understood: Understood, given: Answer) -> Previous:
@@ -216,48 +319,5 @@ def _previous(understood: Understood, given: Answer) -> Previous:
     )
 
 
-def _about_last(topic: str | None, thread: Thread | None) -> Card:
-    """Questions about the last verdict, answered from the verdict itself."""
-    causes = thread.document.get("causes") if thread else None
-    if thread is None or not thread.document:
-        return _notice("About what?", "I do not know what this is about. Ask about somebody first.", Tone.ACCENT)
-    headline = str(thread.document.get("headline"))
-    if topic == "owner":
-        return _notice("Who", f"{causes[0]['owner']} has to move." if causes else "Nobody has to move.", Tone.ACCENT)
-    if topic == "fix":
-        steps = causes[0]["fix"] if causes else []
-        return _notice(
-            "What to do", " ".join(f"{count}. {step}" for count, step in enumerate(steps, 1)) or headline, Tone.ACCENT
-        )
-    if topic == "why":
-        proofs = [each["says"] for cause in causes or () for each in cause["because"]]
-        return _notice("How I know", "; ".join(proofs) or headline, Tone.ACCENT)
-    return _notice("In plain words", f"{headline} {causes[0]['title'] if causes else ''}", Tone.ACCENT)
-
-
-def _looking(text: str, heard: Sequence[tuple[Source, int, int]] = ()) -> Card:
-    said = f"Looking: {safe(text, 120)}" if text else "Looking…"
-    body: list[Element] = [line(run("LOOKING", bold=True, tone=Tone.ACCENT)), line(run(said, most=140))]
-    if heard:
-        last, done, total = heard[-1]
-        body.append(line(run(f"{done} of {total} sources have answered, last {last.name}.", subtle=True)))
-    return card(body, said)
-
-
-def _notice(word: str, sentence: str, tone: Tone) -> Card:
-    return card([title(sentence, state=word, tone=tone)], sentence)
-
-
-def _not_understood(understood: NotUnderstood) -> Card:
-    body = [title("I did not understand that.", state="Sorry", tone=Tone.WARNING), heading("You could ask")]
-    body += [line(run("• "), run(intent.example)) for intent in understood.nearest]
-    return card(body, "I did not understand that.")
-
-
-def _with_more(shown: Card) -> Card:
-    note = line(run("There was more in your message: ask for it in one of its own.", subtle=True))
-    return {**shown, "body": [*shown["body"], note]}
-
-
 def _summary(shown: Card) -> str:
-    return str(shown.get("fallbackText") or "")
+    return str(shown["speak"])

@@ -215,7 +215,8 @@ class CountedGraph:
         except TimeoutError as error:
             raise _at(ask, _late(within)) from error
         except GraphError as error:
-            raise _at(ask, error)
+            _at(ask, error)
+            raise
 
     async def _fetch(self, ask: Ask, within: float) -> tuple[JsonObject, int]:
         trip = Trip(self._count)

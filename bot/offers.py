@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from bot.answering import Offer
 from bot.cards.elements import Element, execute
 from bot.clock import Clock
+from bot.intents import Understood
 from bot.turns import Place
 
 LIFE = 24 * 3600.0
-MOST = 20_000
+MOST = 10_000
 VERB = "ask"
 
 
 @dataclass(frozen=True)
 class Offered:
     ask: str
+    understood: Understood | None
+    """Where the words alone would not do: they named somebody by a mention, or leant on their thread."""
     place: str
     until: float
 
@@ -28,8 +31,12 @@ class OfferBook:
         self._clock = clock
         self._offers: OrderedDict[str, Offered] = OrderedDict()
 
-    def buttons(self, offers: tuple[Offer, ...], place: Place) -> list[Element]:
-        return [execute(offer.title, VERB, self._keep(offer, place)) for offer in offers]
+    def button(self, offer: Offer, place: Place, understood: Understood | None = None) -> Element:
+        ident = secrets.token_urlsafe(18)
+        self._offers[ident] = Offered(offer.ask, understood, place.key, self._clock.monotonic() + LIFE)
+        while len(self._offers) > MOST:
+            self._offers.popitem(last=False)
+        return execute(offer.title, VERB, ident)
 
     def take(self, action_id: str | None, place: Place) -> Offered | None:
         """What the button means; None for an id never given out, run out, or of another conversation."""
@@ -37,10 +44,3 @@ class OfferBook:
         if offered is None or offered.place != place.key or offered.until < self._clock.monotonic():
             return None
         return offered
-
-    def _keep(self, offer: Offer, place: Place) -> str:
-        ident = secrets.token_urlsafe(18)
-        self._offers[ident] = Offered(offer.ask, place.key, self._clock.monotonic() + LIFE)
-        while len(self._offers) > MOST:
-            self._offers.popitem(last=False)
-        return ident

@@ -196,6 +196,7 @@ def _doubt(who: str, subject: Subject, evidence: Evidence, diagnosis: Diagnosis)
     question = settle(diagnosis, evidence, subject.kind)
     if not subject.known and subject.kind is SubjectKind.USER:
         places = ", ".join(place for place, _ in subject.unsearched) or "Active Directory"
-        return f"Nobody called {subject.asked} is in Entra ID, and this could not be searched: {places}. Ask with the distinguished name."
+        missing = f"Nobody called {subject.asked} is in Entra ID, and this could not be searched: {places}."
+        return f"{missing} Ask with the distinguished name."
     what = f"why {who} does not sync" if subject.kind is SubjectKind.USER else "what is wrong"
     return f"From here it cannot be told {what}; the check that would settle it: {question.check}."

@@ -192,8 +192,9 @@ def _people(
 ) -> list[_Person]:
     """Puts together what is one person: the anchor ties both sides, else a name that both bear."""
     people = [_Person(ad=item, source=record) for item, record in ad]
-    for user in live:
-        at = next((index for index, each in enumerate(people) if each.cloud is None and _same(each.ad, user)), None)
+    anchors = {each.ad.anchor for each in people if each.ad}
+    for user in sorted(live, key=lambda user: user.anchor is None or user.anchor not in anchors):
+        at = _tied(people, user)
         if at is None:
             people.append(_Person(cloud=user))
         else:
@@ -207,6 +208,14 @@ def _people(
         else:
             people[at] = replace(people[at], deleted=people[at].deleted or user)
     return people
+
+
+def _tied(people: Iterable[_Person], user: CloudUser) -> int | None:
+    """Which of them is the account's own AD object: the one of its anchor, else the first that bears its name."""
+    free = [(index, each.ad) for index, each in enumerate(people) if each.ad and each.cloud is None]
+    by_anchor = (index for index, ad in free if user.anchor and user.anchor == ad.anchor)
+    by_name = (index for index, ad in free if _same(ad, user))
+    return next(by_anchor, next(by_name, None))
 
 
 def _same(ad: AdObject | None, user: CloudUser) -> bool:

@@ -73,7 +73,7 @@ def relevant(diagnosis: Diagnosis, evidence: Evidence) -> tuple[Undecided, ...]:
 
 
 def settle(diagnosis: Diagnosis, evidence: Evidence, kind: SubjectKind) -> Settle:
-    """The missing fact that alone would decide most of the relevant rules; a run of this one user if nothing is missing."""
+    """The missing fact that would decide most of the relevant rules; with nothing missing, a run of this one user."""
     open_rules = relevant(diagnosis, evidence)
     if kind is SubjectKind.TENANT:
         open_rules = tuple(each for each in open_rules if not _about_somebody(each)) or open_rules
@@ -87,7 +87,7 @@ def settle(diagnosis: Diagnosis, evidence: Evidence, kind: SubjectKind) -> Settl
 RUN_ONE = Settle(
     "provisionOnDemand",
     "identity admin",
-    "Provision this one user on demand in the portal and look at the step that fails. It writes, and it ignores the scope.",
+    "Provision this one user on demand in the portal and look at the step that fails. It writes, and ignores scope.",
 )
 
 

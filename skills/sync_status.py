@@ -1,4 +1,4 @@
-"""Is the sync running? Jobs with their quarantine and its clock, the next cycle, and the cause where one stands still."""
+"""Is the sync running? Jobs, their quarantine and its clock, the next cycle, and why one stands still."""
 
 from bot.answering import About, Skill
 from skills.meant import the_tenant

@@ -4,10 +4,16 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
-from bot.cards.text import safe
+from bot.cards.fitting import fitted
+from bot.cards.text import safe, spoken
 
 Element = dict[str, Any]
+PORTALS = frozenset({"entra.microsoft.com", "entra.microsoft.us", "entra.microsoftonline.cn"})
+"""The only hosts that a button may open."""
+MOST_BUTTONS = 6
+"""As many as Teams shows without a menu."""
 SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
 CONTENT_TYPE = "application/vnd.microsoft.card.adaptive"
 
@@ -81,7 +87,8 @@ def clock(label: str, at: datetime) -> Element:
 
 
 def moment(at: datetime | None) -> str:
-    return f"{at:%d %b %Y %H:%M} UTC" if at else "never"
+    """`0001-01-01` is how Graph spells never."""
+    return f"{at:%d %b %Y %H:%M} UTC" if at and at.year > 1 else "never"
 
 
 def fold(name: str, text: str, items: Sequence[Element]) -> list[Element]:
@@ -118,16 +125,24 @@ def _row(values: Sequence[object], *, bold: bool) -> Element:
 
 
 def card(body: Sequence[Element], summary: str, actions: Sequence[Element] = ()) -> Element:
+    """The summary stands for the card where cards are not shown, and where they are read aloud."""
     made: Element = {
         "$schema": SCHEMA,
         "type": "AdaptiveCard",
         "version": "1.5",
+        "lang": "en",
         "msteams": {"width": "Full"},
-        "fallbackText": safe(summary, 500),
-        "speak": safe(summary, 500),
+        "fallbackText": spoken(summary),
+        "speak": spoken(summary),
         "body": list(body),
     }
-    return {**made, "actions": list(actions)} if actions else made
+    return fitted({**made, "actions": list(actions)} if actions else made)
+
+
+def with_buttons(shown: Element, buttons: Sequence[Element]) -> Element:
+    """The buttons go before those that the card has."""
+    actions = [*buttons, *shown.get("actions", [])][:MOST_BUTTONS]
+    return fitted({**shown, "actions": actions} if actions else shown)
 
 
 def execute(label: str, verb: str, action_id: str) -> Element:
@@ -143,5 +158,8 @@ def execute(label: str, verb: str, action_id: str) -> Element:
 
 
 def open_url(label: str, url: str) -> Element:
-    """Only ever called with an address from our own fixed list."""
+    """Raises ValueError for any host that is not on our own list: an address is never made from data."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" or parts.netloc not in PORTALS:
+        raise ValueError("not an address that a button may open")
     return {"type": "Action.OpenUrl", "title": safe(label, 40), "url": url}

@@ -4,24 +4,47 @@ import re
 import unicodedata
 
 LONGEST = 200
+MARKS = 3
+"""Combining marks on one letter; more would hide the lines around it."""
+
 _SPACES = re.compile(r"\s+")
-_BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
+_MARK = r"[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+_STACKED = re.compile(rf"({_MARK}{{{MARKS}}}){_MARK}+")
+_MENTION = re.compile(r"<(?=\s*/?\s*at\b)", re.IGNORECASE)
+_SECRETS = (
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"), "[token hidden]"),
+    (re.compile(r"\bBearer\s+\S{12,}", re.IGNORECASE), "Bearer [hidden]"),
+    (
+        re.compile(
+            r"(?i)\b(password|passwd|pwd|secret|client_secret|access_token|refresh_token|sig|sharedaccesskey|accountkey)"
+            r"(\s*=\s*|\s*:\s*(?=\S*\d)(?=\S{6}))\S+"
+        ),
+        r"\1\2[hidden]",
+    ),
+)
+_SPOKEN = str.maketrans({"[": "(", "]": ")", "<": "‹", ">": "›", "`": "'", "*": "∗", "|": "¦"})
 
 
 def safe(text: object, most: int = LONGEST) -> str:
-    """One line without controls; characters that reorder text are spelled out; capped at `most` characters.
+    """One line; characters that are not seen or that reorder text are spelled out; capped at `most` characters.
 
     The result goes into a `TextRun`, which knows no Markdown. It never becomes a `TextBlock`, a URL or a mention.
     """
-    spelled = "".join(_shown(character) for character in str(text)[: most * 4])
-    flat = _SPACES.sub(" ", spelled)
-    return flat if len(flat) <= most else flat[: most - 1] + "…"
+    raw = str(text)
+    spelled = "".join(_shown(character) for character in raw[: most * 4])
+    flat = _STACKED.sub(r"\1", _SPACES.sub(" ", spelled))
+    for secret, instead in _SECRETS:
+        flat = secret.sub(instead, flat)
+    flat = _MENTION.sub("‹", flat).replace("{{", "{ {")
+    return flat if len(flat) <= most and len(raw) <= most * 4 else flat[: most - 1] + "…"
+
+
+def spoken(text: object, most: int = 500) -> str:
+    """For the places of a card that clients read as Markdown or as speech: no link, no markup, the same words."""
+    return safe(text, most).translate(_SPOKEN).replace("://", ": //")
 
 
 def _shown(character: str) -> str:
-    if ord(character) in _BIDI:
-        return f"[U+{ord(character):04X}]"
-    category = unicodedata.category(character)
-    if category in ("Cc", "Zl", "Zp"):
+    if character.isspace():
         return " "
-    return "" if category in ("Cf", "Cs", "Co", "Cn") else character
+    return f"[U+{ord(character):04X}]" if unicodedata.category(character).startswith("C") else character

@@ -113,13 +113,15 @@ def _setting(world: World) -> dict[str, Any]:
 
 async def demo(port: int, story: str, *, open_browser: bool) -> int:
     """Until Ctrl-C. The exit status."""
+    told = asyncio.create_task(until_told(), name="Ctrl-C")
+    await asyncio.sleep(0)  # it listens before anybody is told about Ctrl-C
     try:
         async with running_demo(port, story) as running:
             sys.stdout.write(banner(running, story))
             sys.stdout.flush()
             if open_browser and _has_display():
                 await asyncio.to_thread(webbrowser.open, running.url)
-            await until_told()
+            await told
             sys.stdout.write("\nStopping.\n")
     except (UnknownStory, RefusedSettings) as error:
         return _refused(str(error))
@@ -127,6 +129,8 @@ async def demo(port: int, story: str, *, open_browser: bool) -> int:
         if error.errno != errno.EADDRINUSE:
             raise
         return _refused(f"Port {port} is in use. Choose another one: whysync demo --port {port + 1}")
+    finally:
+        told.cancel()
     return 0
 
 

@@ -136,7 +136,7 @@ class SyncJob:
 
     @property
     def last_good_at(self) -> datetime | None:
-        """When a cycle last ended without a job-level failure. Failing users alone (`EntryLevelErrors`) are no failure."""
+        """When a cycle last ended without a job-level failure; failing users alone (`EntryLevelErrors`) are none."""
         moments = [self.last_good.at if self.last_good else None]
         if self.last and (self.last.state or "").lower() in ("succeeded", "entrylevelerrors"):
             moments.append(self.last.at)

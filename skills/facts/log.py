@@ -89,7 +89,7 @@ class LogRow:
         )
 
     def says(self) -> str:
-        """Error code, reason and step descriptions in one string, lower case, for matching codes whose spelling varies."""
+        """Code, reason and step descriptions in one lower-case string, for matching codes whose spelling varies."""
         parts = [self.code, self.reason, self.skip_reason, *(step.description for step in self.steps)]
         return " ".join(part for part in parts if part).lower()
 

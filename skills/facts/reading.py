@@ -1,4 +1,4 @@
-"""Reading JSON that others wrote: what is absent, null or of the wrong kind becomes None or empty, never an exception."""
+"""Reading JSON that others wrote: what is absent or of the wrong kind becomes None or empty, never an exception."""
 
 import base64
 import binascii

@@ -8,7 +8,6 @@ from bot.evidence import Fact, Record
 from skills.facts.ad import AdObject
 from skills.facts.directory import CloudUser, addresses
 
-
 DIRECTORY = "Active Directory"
 """How the on-premises directory is called among the places that were or were not searched."""
 

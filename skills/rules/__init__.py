@@ -17,22 +17,33 @@ from skills.rules.agent_install import AGENT_INSTALL
 from skills.rules.agent_registration import AGENT_REGISTRATION
 from skills.rules.agent_service import AGENT_SERVICE_RULES
 from skills.rules.agent_several import AGENT_SEVERAL
+from skills.rules.anchors import ANCHORS
 from skills.rules.attributes import ATTRIBUTES
 from skills.rules.certificates import CERTIFICATES
 from skills.rules.channel import CHANNEL
+from skills.rules.cloud import CLOUD
+from skills.rules.cloud_account import CLOUD_ACCOUNT
+from skills.rules.cloud_tenant import CLOUD_TENANT
+from skills.rules.coded import rules_from_codes
 from skills.rules.credentials import CREDENTIALS
 from skills.rules.gmsa_creation import GMSA_CREATION
 from skills.rules.long_connection import LONG_CONNECTION
 from skills.rules.mappings import MAPPINGS
+from skills.rules.matching import MATCHING
 from skills.rules.names import NAMES
 from skills.rules.network_names import NETWORK_NAMES
 from skills.rules.network_paths import NETWORK_PATHS
 from skills.rules.network_routes import NETWORK_ROUTES
+from skills.rules.ownership import OWNERSHIP
 from skills.rules.passwords import PASSWORDS
+from skills.rules.quarantine import QUARANTINE
 from skills.rules.read_rights import READ_RIGHTS
 from skills.rules.schedule import SCHEDULE
 from skills.rules.scope import PLACES
 from skills.rules.scope_limits import LIMITS
+from skills.rules.twins import TWINS
+from skills.rules.visibility import VISIBILITY
+from skills.rules.writeback import WRITEBACK
 
 RULES: tuple[Rule, ...] = (
     # network
@@ -54,6 +65,10 @@ RULES: tuple[Rule, ...] = (
     # between agent and directory
     *AD_LINK,
     *READ_RIGHTS,
+    # the account that sync uses in the cloud, and the job
+    *CLOUD_ACCOUNT,
+    *CLOUD_TENANT,
+    *QUARANTINE,
     # the object and its way
     *NAMES,
     *AD_LOOKUP,
@@ -62,8 +77,17 @@ RULES: tuple[Rule, ...] = (
     *LIMITS,
     *ATTRIBUTES,
     *MAPPINGS,
+    *TWINS,
+    *ANCHORS,
+    *MATCHING,
+    *CLOUD,
+    *rules_from_codes(),
     *PASSWORDS,
+    *WRITEBACK,
     *SCHEDULE,
+    # not ours
+    *OWNERSHIP,
+    *VISIBILITY,
 )
 
 ABOUT_SOMEBODY: frozenset[type[Fact]] = frozenset(

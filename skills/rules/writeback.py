@@ -11,7 +11,7 @@ from skills.facts.subject import AdAccount, Identity
 from skills.rules.channel_state import told
 from skills.rules.cured import speaks_of
 from skills.rules.sides import NOT_ASKED
-from skills.rules.standing import ad_object, failing, spoken, utc
+from skills.rules.standing import ad_object, failing, spoken
 
 DENIED = ("insufficientaccessrights", "insuff_access_rights", "00002098")
 PASSWORD_RIGHTS = ("password", "unexpire", "lockouttime", "pwdlastset")
@@ -248,7 +248,7 @@ def too_much_for_groups(jobs: Jobs) -> Finding | None:
         if total > OBJECT_LIMIT:
             return proven(
                 f"{total:,} objects are to be written to Active Directory, more than the {OBJECT_LIMIT:,} it takes.",
-                because=[job.record.saying(f"{total:,} entries at the last cycle, {utc(job.last.at if job.last else None)}")],
+                because=[job.record.saying(f"{total:,} entries are counted")],
                 fix=[f"Choose selected groups instead of all, each of at most {GROUP_LIMIT:,} members."],
             )  # fmt: skip
     return None

@@ -3,7 +3,7 @@
 from bot.answering import Answer, Case, Offer, Outcome
 from bot.cards.elements import Element, Tone, bullets, card, heading, labelled, line, title
 from skills.catalogue import catalogue
-from skills.codes import Code, explain, suggestions
+from skills.codes import Code, explain, nearest
 from skills.facts.subject import Subject
 from skills.verdict import State
 from skills.views.verdict import bare_verdict
@@ -35,7 +35,7 @@ def _known(name: str, code: Code) -> list[Element]:
 
 
 def _unknown(name: str) -> list[Element]:
-    near = suggestions(name)
+    near = [code.code for code in nearest(name)]
     return [
         heading(name),
         line(f"The nearest I know: {', '.join(near)}." if near else "Nothing like it is known to me."),

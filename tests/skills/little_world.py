@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bot.app import reach_of
 from bot.clock import VirtualClock
 from bot.graph import Graph
 from bot.reach import Reach
@@ -129,5 +128,5 @@ async def serving(case: Json | None = None) -> AsyncIterator[Served]:
     clock = VirtualClock(world.at)
     stored = [entry for entry in world.tenant.get("provisionOnDemand") or () if entry.get("at")]
     async with GraphServer(world, clock) as server, Graph(server.url, clock=clock) as graph:
-        reach = reach_of(graph, clock, SimulatedProbes(list(world.sites), clock), stored)
+        reach = Reach(graph.counted(), SimulatedProbes(list(world.sites), clock), clock, tuple(stored))
         yield Served(reach, server, graph, clock)

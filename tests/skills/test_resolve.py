@@ -96,6 +96,17 @@ async def test_a_twin_in_the_cloud_is_not_another_person() -> None:
     assert found.cloud.anchor is None
 
 
+@pytest.mark.parametrize("name", ["jdoe", "Jane Doe", ident("ad/jdoe")])
+async def test_the_anchor_ties_more_than_a_name_does(name: str) -> None:
+    """Somebody else's account took the name; the person's own was renamed."""
+    own = synced("jdoe", "Jane Doe", id="own", userPrincipalName="jane@adatum.jp", mail=None, proxyAddresses=[])
+    rival = in_cloud("jdoe", "Other Doe", id="rival")
+    found = await meant(name, document(users=[rival, own]))
+    assert found.candidates == ()
+    assert found.cloud is not None
+    assert found.cloud.id == "own"
+
+
 async def test_an_exact_name_wins_over_a_name_that_only_begins_so() -> None:
     people = [synced("jdoe", "Jane Doe"), in_cloud("jdoe2", "Jon Doe", mailNickname="jdoe")]
     found = await meant("jdoe", document(users=people))
@@ -234,10 +245,11 @@ async def test_a_question_that_names_nobody_is_about_nobody() -> None:
 
 async def test_an_object_with_a_stamped_anchor_is_tied_by_the_stamp() -> None:
     stamp = anchor_of(ident("old forest"))
+    alone = {"userPrincipalName": "m@old.local", "mail": None, "proxyAddresses": [], "mS-DS-ConsistencyGuid": stamp}
     case = document(
-        ad=[in_ad("mig", "Mia Grant", **{"mS-DS-ConsistencyGuid": stamp, "userPrincipalName": "m@old.local", "mail": None, "proxyAddresses": []})],
+        ad=[in_ad("mig", "Mia Grant", **alone)],
         users=[in_cloud("mia", "Mia Grant", onPremisesImmutableId=stamp, onPremisesSyncEnabled=True)],
-    )  # fmt: skip
+    )
     found = await meant("Mia Grant", case)
     assert found.candidates == ()
     assert found.anchor == stamp

@@ -1,0 +1,193 @@
+"""The whole demo in one process: said on the page's wire, answered by the real bot from the simulated tenant."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot.cards.plain import plain
+from infra.local.demo import Demo, banner, demo, running_demo
+from infra.local.personas import BOT, PERSONAS
+from infra.local.stories import STORIES
+from skills.verdict import State
+from skills.views.words import STATE_WORDS
+
+VERDICTS = {STATE_WORDS[state].upper() for state in State}
+PATIENCE = 15.0
+
+
+class Page:
+    """What the chat page does, without a browser."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession, persona: str, scene: str) -> None:
+        self._url, self._session = url, session
+        self._who = {"persona": persona, "place": scene}
+        self.shown: list[dict[str, Any]] = []
+
+    async def say(self, text: str, **more: str) -> str:
+        async with self._session.post(f"{self._url}/chat/say", json={**self._who, "text": text, **more}) as response:
+            assert response.status == 201
+            return str((await response.json())["id"])
+
+    async def press(self, message: dict[str, Any], title: str) -> str | None:
+        action = next(each for each in message["card"]["actions"] if each["title"] == title)
+        asked = {**self._who, "messageId": message["id"], "verb": action["verb"], "data": action["data"]}
+        async with self._session.post(f"{self._url}/chat/press", json=asked) as response:
+            assert response.status == 200
+            notice = (await response.json())["notice"]
+            return None if notice is None else str(notice)
+
+    async def answers(self, to: str, until: set[str] = VERDICTS, *, scene: str | None = None) -> list[dict[str, Any]]:
+        """All that the bot showed in answer, up to a card whose first word is one of these."""
+        scene = scene or self._who["place"]
+        seen: list[dict[str, Any]] = []
+        async with asyncio.timeout(PATIENCE), self._socket() as live:
+            async for event in live:
+                told = event.json()
+                for each in told.get("messages") or [told.get("message") or {}]:
+                    if each.get("sender") == BOT and each["card"] and int(each["id"]) > int(to):
+                        seen += [each] if each["scene"] == scene else []
+                if seen and word(seen[-1]) in until:
+                    return seen
+        raise AssertionError("the page was cut off")
+
+    def _socket(self) -> Any:
+        return self._session.ws_connect(f"{self._url}/chat/live?persona={self._who['persona']}")
+
+
+def word(message: dict[str, Any]) -> str:
+    """The state that a card begins with."""
+    return plain(message["card"]).strip().split("\n")[0].strip()
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Demo]:
+    async with running_demo(latency=0.02) as begun:
+        yield begun
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as opened:
+        yield opened
+
+
+async def test_the_first_card_becomes_the_verdict_and_a_button_asks_again(
+    running: Demo, session: aiohttp.ClientSession
+) -> None:
+    page = Page(running.url, session, "admin", "channel")
+    watching = asyncio.create_task(page.answers("0"))
+    await asyncio.sleep(0)
+    question = await page.say("why isn't jdoe syncing")
+    seen = await watching
+    assert word(seen[0]) == "LOOKING"
+    assert {each["id"] for each in seen} == {seen[-1]["id"]}
+    assert (seen[-1]["thread"], seen[-1]["edited"]) == (question, True)
+    asked_before = len(running.graph.requests)
+    assert await page.press(seen[-1], "Check again") is None
+    again = (await page.answers(question))[-1]
+    assert (again["id"], word(again) in VERDICTS) == (seen[-1]["id"], True)
+    assert again["card"] != seen[-1]["card"]
+    assert len(running.graph.requests) > asked_before
+
+
+async def test_a_reply_in_the_thread_keeps_the_subject(running: Demo, session: aiohttp.ClientSession) -> None:
+    page = Page(running.url, session, "admin", "channel")
+    question = await page.say("why isn't jdoe syncing")
+    first = (await page.answers(question))[-1]
+    reply = await page.say("check again", thread=question)
+    second = (await page.answers(reply))[-1]
+    assert (second["thread"], second["id"] != first["id"]) == (question, True)
+    assert word(second) == word(first)
+
+
+async def test_jdoe_may_not_ask_about_others_but_about_herself_and_in_private(
+    running: Demo, session: aiohttp.ClientSession
+) -> None:
+    page = Page(running.url, session, "jdoe", "channel")
+    refused = await page.answers(await page.say("why isn't aadmin syncing"), {"NOT ALLOWED"})
+    assert "does not let you ask about other people" in refused[-1]["summary"]
+    own = await page.say("is my account in sync")
+    assert (await page.answers(own, {"PRIVATE"}))[-1]["scene"] == "channel"
+    private = (await page.answers(own, scene="personal"))[-1]
+    assert "Asked by Jane Doe" in plain(private["card"])
+    assert word(private) in VERDICTS
+
+
+async def test_jdoe_cannot_press_what_an_admin_was_offered(running: Demo, session: aiohttp.ClientSession) -> None:
+    admin, jdoe = (Page(running.url, session, who, "channel") for who in ("admin", "jdoe"))
+    question = await admin.say("why isn't jdoe syncing")
+    verdict = (await admin.answers(question))[-1]
+    asked_before = len(running.graph.asked("/auditLogs/provisioning"))
+    await jdoe.press(verdict, "Check again")
+    assert len(running.graph.asked("/auditLogs/provisioning")) == asked_before
+
+
+async def test_a_question_writes_nothing_in_the_tenant(running: Demo, session: aiohttp.ClientSession) -> None:
+    page = Page(running.url, session, "helpdesk", "personal")
+    await page.answers(await page.say("why isn't jdoe syncing"))
+    assert running.graph.requests
+    assert running.graph.writes == []
+
+
+async def test_the_page_is_told_who_can_be_played_and_what_to_ask(
+    running: Demo, session: aiohttp.ClientSession
+) -> None:
+    async with session.get(f"{running.url}/chat/setting") as response:
+        setting = await response.json()
+    assert [each["key"] for each in setting["personas"]] == list(PERSONAS)
+    assert setting["suggestions"][0] == "why isn't jdoe syncing"
+
+
+@pytest.mark.parametrize("path", ["/", "/page/app.js", "/page/cards.js", "/page/view.js", "/page/style.css"])
+async def test_the_page_and_its_parts_are_served_and_may_load_nothing_from_elsewhere(
+    running: Demo, session: aiohttp.ClientSession, path: str
+) -> None:
+    async with session.get(running.url + path) as response:
+        policy = response.headers["Content-Security-Policy"]
+        assert response.status == 200
+    assert "default-src 'none'" in policy
+    assert "http" not in policy
+
+
+@pytest.mark.parametrize("story", STORIES)
+async def test_every_story_is_a_demo_with_a_question_to_type(story: str) -> None:
+    async with running_demo(story=story) as begun:
+        told = banner(begun, story)
+        assert begun.url in told
+        assert str(begun.world.ask) in told
+
+
+async def test_an_unknown_story_is_refused_with_the_list_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await demo(0, "no-such-story", open_browser=False) == 2
+    said = capsys.readouterr().err
+    assert [story for story in STORIES if story not in said] == []
+
+
+async def test_a_port_in_use_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert await demo(port, "healthy", open_browser=False) == 2
+    assert capsys.readouterr().err == f"Port {port} is in use. Choose another one: whysync demo --port {port + 1}\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
+def test_ctrl_c_ends_all_of_it_with_status_0() -> None:
+    command = [sys.executable, "-m", "bot", "demo", "--port", "0", "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while "Ctrl-C" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=PATIENCE) == 0
+        assert process.stderr.read() == ""
