@@ -102,8 +102,18 @@ async def _answered(text: str, understood: Understood | NotUnderstood, role: str
         return _bare(text, error.reason, Outcome.UNREACHABLE)
     if understood.needs:
         return _bare(text, WHOM, Outcome.NOT_FOUND)
-    question = Ask(text, understood.intent, understood.slots, person.object_id, case_id=secrets.token_hex(4))
-    return await answer(skill, question, reach)
+    simply = Role.ADMIN not in person.roles
+    question = Ask(
+        text, understood.intent, understood.slots, person.object_id, plain=simply, case_id=secrets.token_hex(4)
+    )
+    found = await answer(skill, question, reach)
+    return replace(found, outcome=Outcome.UNREACHABLE) if _nothing_read(found.document) else found
+
+
+def _nothing_read(document: Mapping[str, Any]) -> bool:
+    """Graph was asked, and not one of its sources answered."""
+    told = [source["ok"] for source in document["sources"] if source["source"].startswith("graph:")]
+    return bool(told) and not any(told)
 
 
 async def _asker(role: str, graph: Graph) -> Person:

@@ -140,7 +140,7 @@ class Conversation:
             return notice("Not allowed", _refused(refusal, turn), Tone.WARNING)
 
     async def _answered(self, turn: Turn, message: str | None) -> Card | str:
-        """The card that ends the question, or a sentence where the answer went to the asker alone. Raises NotAllowed."""
+        """The card that ends the question; a sentence where the answer went to the asker alone. Raises NotAllowed."""
         understood = turn.understood or self._grammar.understand(turn.text, turn.mentions, self._previous(turn.place))
         person = await self._person(turn)
         if isinstance(understood, NotUnderstood):
@@ -205,10 +205,7 @@ class Conversation:
         """What asks the same again is kept as it was understood: its words may have leant on the thread."""
         return with_buttons(
             given.card,
-            [
-                self._offers.button(offer, place, understood if offer.ask == text else None)
-                for offer in given.offers
-            ],
+            [self._offers.button(offer, place, understood if offer.ask == text else None) for offer in given.offers],
         )
 
     async def _whispered(self, turn: Turn, given: Answer, understood: Understood, previous: Previous) -> str:
@@ -296,11 +293,12 @@ async def _finish(turn: Turn, message: str | None, shown: Card) -> None:
     """The verdict in place of the first card; anew only where that one surely is not there any more."""
     if message is not None:
         try:
-            return await turn.outlet.update(turn.place, message, shown, _summary(shown))
+            await turn.outlet.update(turn.place, message, shown, _summary(shown))
         except MessageGone:
             log.info("the first card was deleted")
+        else:
+            return
     await turn.outlet.send(turn.place, shown, _summary(shown))
-    return None
 
 
 def _refused(refusal: NotAllowed, turn: Turn) -> str:

@@ -76,6 +76,9 @@ class Missing:
     reason: str
 
 
+NOBODY_ASKED = Missing("nobody was asked")
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """How one source answered, for the footer of the card."""
@@ -113,8 +116,8 @@ class Evidence:
     sources: tuple[Source, ...] = ()
 
     def get(self, kind: type[F]) -> F | Missing:
-        fact = self.facts.get(kind, Missing("nobody was asked"))
-        return fact if isinstance(fact, kind | Missing) else Missing("nobody was asked")
+        fact = self.facts.get(kind, NOBODY_ASKED)
+        return fact if isinstance(fact, kind | Missing) else NOBODY_ASKED
 
     def __or__(self, change: Mapping[type[Fact], Fact | Missing]) -> "Evidence":
         return Evidence({**self.facts, **change}, self.sources)

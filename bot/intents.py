@@ -6,18 +6,20 @@ sentences the first with a phrase of two words or more wins. What a message quot
 somebody but never asks for anything.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from bot.candidates import FULL_NAME, candidates, unreadable
 from bot.identifiers import Identifier
 from bot.lexicon import NEGATIONS, Lexicon
-from bot.patterns import Grid, Match, Pattern, match, patterns
-from bot.sentences import Message, Sentence, read
-from bot.slots import Slots, missing, people_elsewhere, slots_of
+from bot.naming import with_people
+from bot.patterns import LITTLE, Grid, Match, Pattern, match, patterns
+from bot.sentences import Message, Sentence, fold, read
+from bot.slots import Slots, missing, slots_of
 from bot.turns import Mention
 
-__all__ = ["Grammar", "Intent", "NotUnderstood", "Previous", "Slots", "Understood", "Wants"]
+__all__ = ["Defaults", "Grammar", "Intent", "NotUnderstood", "Previous", "Slots", "Understood", "Wants"]
 
 Wants = Literal["person", "person?", "pair", "group", "tenant", "code", "event", "attr", "host", "host?", "previous"]
 _QUESTIONS = frozenset({"why", "who", "when", "what", "how", "which", "where"})
@@ -28,7 +30,8 @@ class Intent:
     """One thing that can be asked. `wants` is asked for when it is missing, unless it ends with a question mark.
 
     One that `acts` changes something: little else may stand in its sentence, and no negation. Without an `example` it
-    is small talk: anything else in the message goes before it, and it is never offered.
+    is small talk: anything else in the message goes before it, and it is never offered. One that `yields` asks about
+    things in general: a person in trouble in the same message goes before it.
     """
 
     name: str
@@ -36,6 +39,22 @@ class Intent:
     example: str
     wants: Wants | None = None
     acts: bool = False
+    yields: bool = False
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a message asks that fits no phrase, or a phrase of an intent that yields.
+
+    `trouble` and `shared` are words, in their stems: what is said when something is wrong, and what belongs to all.
+    """
+
+    somebody: str
+    """The question about the person it names."""
+    everybody: str
+    """The question it asks where it names nobody."""
+    trouble: frozenset[str]
+    shared: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -58,6 +77,7 @@ class Understood:
     needs: tuple[str, ...] = ()  # slots to ask for, or "previous"
     carried: tuple[str, ...] = ()  # slots taken from the thread
     more: bool = False  # the message asked for something else too, or was too long to be read whole
+    otherwise: "Understood | NotUnderstood | None" = None  # what it asks if none of `slots.maybe` is anybody
 
 
 @dataclass(frozen=True)
@@ -86,14 +106,25 @@ class _Found:
         """In a thread, what follows up on it comes before the same words as a new question."""
         return self.rank > 0, self.match.score + (self.entry.intent.wants == "previous")
 
+    @property
+    def yields(self) -> bool:
+        """Not where the sentence begins with the very verb of the phrase: that is a request."""
+        first = next((token for token in self.sentence if token.word not in LITTLE), None)
+        verbs = self.entry.pattern.elements[0].words
+        return self.entry.intent.yields and (first is None or "=" + fold(first.raw) not in verbs)
+
 
 class Grammar:
     def __init__(
-        self, intents: Sequence[Intent], names: Mapping[str, Mapping[str, str]] | None = None, when_empty: str = "help"
+        self,
+        intents: Sequence[Intent],
+        names: Mapping[str, Mapping[str, str]] | None = None,
+        when_empty: str = "help",
+        defaults: Defaults | None = None,
     ) -> None:
         """`names`: fixed expressions per slot, such as the attributes a directory has. Raises BadPattern."""
         self.intents = tuple(intents)
-        self._when_empty = when_empty
+        self._when_empty, self._defaults = when_empty, defaults
         self._entries = tuple(
             _entry(intent, pattern) for intent in intents for phrase in intent.phrases for pattern in patterns(phrase)
         )
@@ -106,19 +137,67 @@ class Grammar:
         message = self._prepared(read(text, mentions))
         if not message.sentences and not message.quoted:
             return Understood(self._when_empty, Slots(), "")
-        found = self._found(message, in_thread=previous is not None)
+        found = self._found(message, in_thread=previous is not None) or self._in_quotation(message)
         if not found:
-            found = self._in_quotation(message)
-        if not found:
-            return NotUnderstood(self._nearest(message), self._named(message, text))
+            return self._by_default(message, text, previous)
         chosen = max(found, key=lambda one: one.rank)  # the first of the best
+        if chosen.yields:
+            chosen = next((one for one in found if one.rank == 2 and self._about_somebody(one)), chosen)
         more = message.cut or any(one is not chosen and one.rank == 2 for one in found)
-        return self._understood(chosen, message, previous, text, more=more)
+        reading = self._understood(chosen, message, previous, text, more=more)
+        return self._yielded(chosen, reading, message, text) if chosen.yields else reading
 
-    def _named(self, message: Message, text: str) -> Slots:
+    def _yielded(self, chosen: _Found, reading: Understood, message: Message, text: str) -> Understood:
+        """Somebody is in trouble, or a code is explained for somebody: that person is asked about, if there is one."""
+        if self._defaults is None:
+            return reading
+        slots = slots_of(self._lexicon, message, chosen.match.slots, text, chosen.sentence)
+        slots = with_people(slots, self._lexicon, message, chosen.sentence, chosen.match.slots, "tenant")
+        meant = bool(slots.codes) and any(each.introduced for each in candidates(self._lexicon, message))
+        names = {each.identifier for each in candidates(self._lexicon, message)}
+        sure = [each for each in slots.who if each in names]
+        if not (sure or slots.maybe) or not (meant or self._said(message, self._defaults.trouble)):
+            return reading
+        otherwise = None if sure else reading
+        return Understood(self._defaults.somebody, slots, reading.phrase, more=reading.more, otherwise=otherwise)
+
+    def _by_default(self, message: Message, text: str, previous: Previous | None) -> Understood | NotUnderstood:
+        """No phrase fits. Whom the text names is asked about, else what belongs to all, if it speaks of trouble."""
         sentence = message.sentences[0] if message.sentences else ()
         slots = slots_of(self._lexicon, message, (), text, sentence)
-        return slots if slots.who else replace(slots, who=people_elsewhere(self._lexicon, message, sentence, "person"))
+        lost = NotUnderstood(
+            self._nearest(message), with_people(slots, self._lexicon, message, sentence, (), "person")
+        )
+        if self._defaults is None or unreadable(message) or self._refused(message):
+            return lost
+        trouble = self._said(message, self._defaults.trouble)
+        found = candidates(self._lexicon, message)
+        shared = trouble and self._said(message, self._defaults.shared)
+        everybody = Understood(self._defaults.everybody, slots, "") if shared else None
+        if found and (trouble or found[0].strong):
+            certain = any(each.strong or each.introduced or each.rank == FULL_NAME for each in found)
+            slots = with_people(slots, self._lexicon, message, sentence, (), "tenant")
+            otherwise = everybody or (None if certain else lost)
+            return self._settled(self._defaults.somebody, None, slots, "", previous, otherwise=otherwise)
+        return everybody or lost
+
+    def _said(self, message: Message, words: Collection[str]) -> bool:
+        return any(part in words for one in message.sentences for token in one for part in token.word.split())
+
+    def _refused(self, message: Message) -> bool:
+        """Holds a phrase that would change something, though not plainly enough to be obeyed."""
+        for sentence in message.sentences:
+            grid = self._lexicon.grid(sentence)
+            acting = (entry for entry in self._entries if entry.intent.acts)
+            if any(_possible(entry, grid, in_thread=True) and match(entry.pattern, grid) for entry in acting):
+                return True
+        return False
+
+    def _about_somebody(self, found: _Found) -> bool:
+        """A phrase about a person, with a name in it that no common word passes for."""
+        named = (found.sentence[place] for slot, place in found.match.slots if slot == "who")
+        sure = any(self._lexicon.names(token) and not self._lexicon.doubtful(token) for token in named)
+        return sure and found.entry.intent.wants in {"person", "person?"} and not found.yields
 
     def _prepared(self, message: Message) -> Message:
         sentences = tuple(self._lexicon.prepare(sentence) for sentence in message.sentences)
@@ -130,7 +209,7 @@ class Grammar:
         for sentence in message.sentences:
             best = self._best(sentence, in_thread=in_thread)
             found += [best] if best else []
-            if sum(one.rank == 2 for one in found) > 1:
+            if sum(one.rank == 2 and not one.yields for one in found) > 1:
                 break
         return found
 
@@ -143,7 +222,11 @@ class Grammar:
             and (hit := match(entry.pattern, grid)) is not None
             and _plain(entry, hit, grid)
         ]
-        return max(found, key=lambda one: one.worth, default=None)  # the first of the best
+        best = max(found, key=lambda one: one.worth, default=None)  # the first of the best
+        if best is None or not best.yields or self._defaults is None:
+            return best
+        people = (one for one in found if one.rank == 2 and self._about_somebody(one))
+        return max(people, key=lambda one: one.worth, default=best)
 
     def _in_quotation(self, message: Message) -> list[_Found]:
         """A message that is only a paste can be asked about for its codes and names, not obeyed for its words."""
@@ -161,16 +244,45 @@ class Grammar:
         self, found: _Found, message: Message, previous: Previous | None, text: str, *, more: bool
     ) -> Understood:
         intent, topic = found.entry.intent, found.entry.pattern.topic
-        slots = slots_of(self._lexicon, message, found.match.slots, text, found.sentence)
         name, wants = intent.name, intent.wants
-        if previous is not None and self._continues(found, slots, previous):
+        slots = slots_of(self._lexicon, message, found.match.slots, text, found.sentence)
+        named = self._with_people(slots, found, message, wants, plain=intent.acts)
+        if previous is not None and self._continues(found, named, previous):
             name, topic = previous.intent, previous.topic
             wants = next((one.wants for one in self.intents if one.name == name), wants)
-        if wants is not None and not slots.who:
-            slots = replace(slots, who=people_elsewhere(self._lexicon, message, found.sentence, wants))
-        slots, carried = _carry(slots, wants, previous)
+            named = self._with_people(slots, found, message, wants, plain=intent.acts)
+        return self._settled(
+            name, topic, named, found.entry.pattern.phrase, previous, more=more, otherwise=None
+        )
+
+    def _with_people(
+        self, slots: Slots, found: _Found, message: Message, wants: str | None, *, plain: bool
+    ) -> Slots:
+        return with_people(
+            slots, self._lexicon, message, found.sentence, found.match.slots, wants or "", plain=plain
+        )
+
+    def _settled(
+        self,
+        name: str,
+        topic: str | None,
+        slots: Slots,
+        phrase: str,
+        previous: Previous | None,
+        *,
+        otherwise: Understood | NotUnderstood | None,
+        more: bool = False,
+    ) -> Understood:
+        """With what the thread knows. Where only a directory can tell whether somebody is named, also without."""
+        wants = next((one.wants for one in self.intents if one.name == name), None)
+        kept, carried = _carry(replace(slots, maybe=()), wants, previous)
+        needs = missing(kept, wants, topic, in_thread=previous is not None)
+        if slots.who or not slots.maybe:
+            return Understood(name, replace(kept, maybe=slots.maybe), phrase, topic, needs, carried, more)
+        if otherwise is None and not needs:
+            otherwise = Understood(name, kept, phrase, topic, needs, carried, more)
         needs = missing(slots, wants, topic, in_thread=previous is not None)
-        return Understood(name, slots, found.entry.pattern.phrase, topic, needs, carried, more)
+        return Understood(name, slots, phrase, topic, needs, (), more, otherwise)
 
     def _continues(self, found: _Found, slots: Slots, previous: Previous) -> bool:
         """`same for asmith`, or a bare name after the bot asked for one: the old question about somebody else."""

@@ -5,12 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from bot.common_words import COMMON_WORDS
 from bot.identifiers import SELF, Identifier, IdentifierKind
 from bot.patterns import EXACT, LITTLE, NEAR, Grid
 from bot.sentences import Sentence, Token, fold, stem, words
 
 NEGATIONS = frozenset({"not", "no", "never", "without", "nobody", "none"})
-COMMON = frozenset(  # words that are nobody's account, known to a grammar or not
+NOBODY = frozenset(  # words that are nobody's account, known to a grammar or not
     stem(word)
     for line in (
         "user account person people colleague someone somebody anyone anybody everyone everybody nobody one ones",
@@ -25,6 +26,11 @@ COMMON = frozenset(  # words that are nobody's account, known to a grammar or no
 )
 JOINERS = frozenset({"and", "or", "with", "vs", "versu"})
 PRONOUNS = frozenset({"he", "she", "they", "him", "her", "them", "it"})
+PARTICLES = frozenset(
+    "de la le du del della di da dos das van von der den ten ter zu zur af av bin ibn al el y e".split()
+)
+"""Small words inside a name: Zoë de la Tour."""
+LONGEST_NAME = 5
 _MINE = "name surname password manager title department phone number mobile photo email mail address upn mailbox"
 _OWN = frozenset(stem(word) for word in _MINE.split())
 _WHOLE_SELF = frozenset(stem(word) for word in ("account", "login", "profile", "identity"))
@@ -36,6 +42,7 @@ _DOMAIN = re.compile(
     r"(?:[\w-]+\.){2,}[a-z]{2,}|[\w-]+\.(?:com|net|org|local|lan|internal|corp|int|edu|gov|io|de|cz|test)", re.I
 )
 _HOST = re.compile(r"(?=[\w.-]*[\d-])[A-Z][A-Z0-9-]{3,}(?:\.[\w.-]+)?")
+_FILE = re.compile(r".+\.(?:exe|dll|log|txt|ps1|msi|json|xml|csv|config|zip|etl|evtx|pfx|cer|reg|bat|ini)|KB\d+", re.I)
 _COUNT = re.compile(r"(\d{1,7})(k?)", re.IGNORECASE)
 _ANCHOR = re.compile(r"[^\W\d_]{5,30}")
 
@@ -50,7 +57,7 @@ class Lexicon:
         }
         self._longest = max(map(len, self._names), default=1)
         named = {word for said in self._names for word in said}
-        self.known = self.vocabulary | LITTLE | COMMON | (named if len(named) < 2000 else frozenset())
+        self.known = self.vocabulary | LITTLE | NOBODY | (named if len(named) < 2000 else frozenset())
         self._surfaces: dict[str, set[tuple[str, str]]] = defaultdict(set)
         for word in sorted(self.vocabulary - LITTLE):
             self._learn(word)
@@ -102,7 +109,7 @@ class Lexicon:
             run = self._capitalised(tokens, here)
             if len(run) > 1:
                 parts = [token.identifier for token in run if token.identifier is not None]
-                name = " ".join(part.text for part in parts)
+                name = " ".join(token.identifier.text if token.identifier else token.raw for token in run)
                 suspicious = any(part.suspicious for part in parts)
                 who = Identifier(IdentifierKind.DISPLAY_NAME, name, suspicious=suspicious)
                 yield Token(name, "", who, listed=run[0].listed)
@@ -112,11 +119,14 @@ class Lexicon:
 
     def _capitalised(self, tokens: list[Token], here: int) -> list[Token]:
         run: list[Token] = []
-        for place, token in enumerate(tokens[here : here + 3], start=here):
+        for place, token in enumerate(tokens[here : here + LONGEST_NAME], start=here):
             foreign = token.word not in self.known or (token.word in LITTLE and place > 0)
-            if not (foreign and _is_name(token) and not (run and token.listed)):
+            joining = bool(run) and token.raw in PARTICLES
+            if not (joining or (foreign and _is_name(token))) or (run and token.listed):
                 break
             run.append(token)
+        while run and run[-1].raw in PARTICLES:
+            run.pop()
         strange = any(token.word not in self.known for token in run)
         return run if strange else []
 
@@ -126,6 +136,14 @@ class Lexicon:
             return False
         thousands = count_of(token) is not None and not token.raw.isdecimal()
         return not (thousands or _DOMAIN.fullmatch(token.raw) or _CODE.fullmatch(token.raw))
+
+    def doubtful(self, token: Token) -> bool:
+        """A name only where nothing better is named: a common word, an acronym, a file, a server."""
+        if not token.word or token.shaped:
+            return False
+        acronym = len(token.raw) <= 4 and token.raw.isupper() and token.raw.isalpha()
+        common = all(part in self.known or part in COMMON_WORDS for part in map(stem, token.word.split("-")))
+        return acronym or common or bool(_FILE.fullmatch(token.raw)) or (is_host(token) and "-" in token.raw)
 
     def host(self, token: Token) -> str | None:
         return token.raw if is_host(token) and self.bare(token) else None
@@ -188,7 +206,7 @@ class Lexicon:
             yield "ou", EXACT
             return
         worth = EXACT if token.shaped else 40 if near else 85
-        yield "who", worth
+        yield "who", min(worth, 60) if self.doubtful(token) else worth
         if token.identifier != SELF:
             yield from (("group", worth), ("host", 95 if is_host(token) else 60))
 

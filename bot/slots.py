@@ -1,17 +1,18 @@
-"""What a message names beside its question: people, a group, a server, a code, a time."""
+"""What a message names beside its question: a group, a server, a code, a time; whom it names is told by `naming`."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bot.identifiers import SELF, Identifier, IdentifierKind
-from bot.lexicon import JOINERS, Lexicon, count_of, is_attribute, is_code, is_container, is_domain
-from bot.sentences import MOST_CHARACTERS, Message, Sentence, Token, fold, printable
+from bot.identifiers import Identifier
+from bot.lexicon import Lexicon, count_of, is_attribute, is_code, is_container, is_domain
+from bot.sentences import MOST_CHARACTERS, Message, Sentence, Token, printable
 
 
 @dataclass(frozen=True)
 class Slots:
     who: tuple[Identifier, ...] = ()
+    maybe: tuple[Identifier, ...] = ()  # names that only a directory can confirm, where nobody is named for certain
     group: Identifier | None = None
     attr: str | None = None
     codes: tuple[str, ...] = ()
@@ -28,13 +29,6 @@ class Slots:
         return self.codes[0] if self.codes else None
 
 
-_PERSON_COMES = frozenset(
-    {"user", "account", "person", "people", "colleagu", "employe", "nam", "call", "for", "of", "about"}
-)
-_VERBS = frozenset(
-    {"is", "are", "was", "has", "have", "had", "do", "does", "did", "can", "could", "will", "would", "get", "got"}
-)
-_ASKING = frozenset({"why", "when", "how", "what", "and", "so"})
 _GROUP_COMES = frozenset({"group", "list", "dl"})
 
 
@@ -47,7 +41,6 @@ def slots_of(
     others = [token for one in message.sentences if one is not sentence for token in one]
     at = {slot: sentence[place] for slot, place in bound if slot != "who"}
     return Slots(
-        who=_people(lexicon, sentence, [place for slot, place in bound if slot == "who"], taken),
         group=at["group"].identifier if "group" in at else _introduced_group(lexicon, sentence),
         attr=_first([*_one(at, "attr"), *rest], _attribute_of),
         codes=_codes([*sentence, *others, *message.quoted]),
@@ -63,23 +56,11 @@ def slots_of(
     )
 
 
-def people_elsewhere(lexicon: Lexicon, message: Message, sentence: Sentence, wants: str) -> tuple[Identifier, ...]:
-    """Somebody named outside the sentence that asks: in another one, or in what is quoted."""
-    if not wants.startswith(("person", "pair", "previous")):
-        return ()
-    for other in (one for one in message.sentences if one is not sentence):
-        alone = [token.identifier for token in other if lexicon.bare(token)] if len(other) == 1 else []
-        found = _people(lexicon, other, [], set()) or tuple(one for one in alone if one)
-        if found:
-            return found
-    return _distinct(token.identifier for token in message.quoted if token.shaped and not is_container(token))
-
-
 def missing(slots: Slots, wants: str | None, topic: str | None, *, in_thread: bool) -> tuple[str, ...]:
     absent = {
-        "person": not slots.who,
+        "person": not (slots.who or slots.maybe),
         "pair": len(slots.who) < 2,
-        "group": slots.group is None and topic is None,
+        "group": slots.group is None and topic is None and not slots.maybe,
         "code": not slots.codes,
         "event": slots.event is None and topic is None,
         "attr": slots.attr is None,
@@ -88,55 +69,6 @@ def missing(slots: Slots, wants: str | None, topic: str | None, *, in_thread: bo
     }
     asks = {"person": "who", "pair": "who"}
     return (asks.get(wants, wants),) if wants is not None and absent.get(wants) else ()
-
-
-def _people(lexicon: Lexicon, sentence: Sentence, bound: list[int], taken: set[int]) -> tuple[Identifier, ...]:
-    places = set(bound)
-    for place in bound:
-        places.update(_list_around(lexicon, sentence, place))
-    shaped = {
-        place for place, token in enumerate(sentence) if token.shaped and place not in taken and not is_container(token)
-    }
-    explicit = {
-        place for place in places | shaped if sentence[place].identifier != SELF and lexicon.names(sentence[place])
-    }
-    if not explicit:
-        explicit = {place for place in _introduced(lexicon, sentence) if place not in taken}
-    selfish = any(
-        sentence[place].identifier == SELF or sentence[place].word in {"i", "myself"} for place in places | shaped
-    )
-    named = _distinct(sentence[place].identifier for place in sorted(explicit))
-    return named or ((SELF,) if selfish else ())
-
-
-def _list_around(lexicon: Lexicon, sentence: Sentence, place: int) -> Iterator[int]:
-    """`jdoe, asmith and bob`: all the names that commas and joining words tie to this one."""
-    first = place
-    while lexicon.joins(sentence, first):
-        first -= 1 if lexicon.names(sentence[first - 1]) else 2
-        yield first
-    for later in range(place + 1, len(sentence)):
-        if lexicon.joins(sentence, later):
-            yield later
-        elif sentence[later].word not in JOINERS:
-            return
-
-
-def _introduced(lexicon: Lexicon, sentence: Sentence) -> Iterator[int]:
-    """Plain words that must be somebody from where they stand: `user jdoe`, `jdoe's manager`, `jdoe can't`."""
-    for place, token in enumerate(sentence):
-        if not lexicon.bare(token) or lexicon.near(token):
-            continue
-        before = sentence[place - 1].word if place else ""
-        after = sentence[place + 1].word if place + 1 < len(sentence) else ""
-        opens = place == 0 and after in _VERBS
-        verb = place - 2 if before == "not" else place - 1
-        asked = verb >= 0 and sentence[verb].word in _VERBS and (verb == 0 or sentence[verb - 1].word in _ASKING)
-        owns = fold(token.raw).endswith("'s")
-        number = token.identifier is not None and token.identifier.kind is IdentifierKind.EMPLOYEE_ID
-        if opens or asked or owns or (before in _PERSON_COMES and not number):
-            yield place
-            yield from _list_around(lexicon, sentence, place)
 
 
 def _introduced_group(lexicon: Lexicon, sentence: Sentence) -> Identifier | None:
@@ -174,7 +106,3 @@ def _event(sentence: Sentence) -> int | None:
 
 def _count(tokens: Sequence[Token], event: Token | None) -> int | None:
     return next((count for token in tokens if token is not event and (count := count_of(token)) is not None), None)
-
-
-def _distinct(found: Iterable[Identifier | None]) -> tuple[Identifier, ...]:
-    return tuple(dict.fromkeys(one for one in found if one is not None))

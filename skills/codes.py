@@ -77,7 +77,7 @@ def _by_name() -> dict[str, Code]:
 
 
 def explain(code: str) -> Code | None:
-    """The record of a code however it is spelt: without its family, cut short, in a sentence; else that of its family."""
+    """The record of a code however it is spelt: without its family, cut short, in a sentence; else of its family."""
     asked, known = folded(code), _by_name()
     if not asked:
         return None

@@ -1,8 +1,8 @@
 """From a diagnosis to a verdict: the state, the headline, whom it hits, what comes next."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.answering import Case
 from bot.diagnosis import Certainty, Diagnosis, Found, Kind
 from bot.evidence import Evidence, Missing
 from skills.catalogue import catalogue
@@ -21,24 +21,21 @@ TENANT_WIDE = frozenset({"network", "agent", "gmsa", "ad-link", "quarantine", "d
 PORTAL = "https://entra.microsoft.com/#view/Microsoft_AAD_Connect_Provisioning/CloudSyncMenuBlade"
 
 
-@dataclass(frozen=True)
-class Question:
-    """What judging has to know of the question beyond its evidence."""
-
-    subject: Subject
-    at: datetime
-    case_id: str = ""
-    graph_calls: int = 0
-    took_ms: int = 0
+TOPICS = {
+    "why_password": frozenset({"phs"}),
+    "why_writeback": frozenset({"writeback"}),
+}
+"""Questions about something else than the account itself: for them the causes of that layer are what is asked for."""
 
 
-def judge(question: Question, evidence: Evidence, diagnosis: Diagnosis) -> Verdict:
-    subject = question.subject
-    state, causes = _state(subject, evidence, diagnosis)
+def judge(case: Case[Subject]) -> Verdict:
+    subject, evidence, diagnosis = case.subject, case.evidence, case.diagnosis
+    topic = _about_the_topic(case)
+    state, causes = (State.BLOCKED, topic) if topic else _state(subject, evidence, diagnosis)
     job = _job(evidence)
     doubts = relevant(diagnosis, evidence)
     return Verdict(
-        at=question.at,
+        at=case.at,
         subject=subject,
         state=state,
         headline=_headline(subject, state, causes, evidence, diagnosis),
@@ -49,15 +46,31 @@ def judge(question: Question, evidence: Evidence, diagnosis: Diagnosis) -> Verdi
         settle=settle(diagnosis, evidence, subject.kind) if _in_doubt(state, causes) else None,
         trace=trace(evidence) if subject.kind is not SubjectKind.TENANT else (),
         reach=_reach(causes, evidence, job),
-        clocks=_clocks(job, question.at),
+        clocks=_clocks(job, case.at),
         sources=evidence.sources,
         explained={each.id: tuple(sorted(diagnosis.explained_by(each))) for each in causes},
         configuration=job.configuration if job else None,
         last_good=job.last_good_at if job else None,
         portal=PORTAL,
-        graph_calls=question.graph_calls,
-        took_ms=question.took_ms,
-        case_id=question.case_id,
+        graph_calls=case.graph_calls,
+        took_ms=case.took_ms,
+        case_id=case.ask.case_id,
+    )
+
+
+def _about_the_topic(case: Case[Subject]) -> tuple[Found, ...]:
+    """What was asked about by name counts as the cause even where it never keeps an account from syncing.
+
+    Only while the account itself is in sync: else that comes first.
+    """
+    layers = TOPICS.get(case.ask.intent, frozenset())
+    if not layers or not _in_sync(case.evidence, case.diagnosis):
+        return ()
+    explained = frozenset[str]().union(*(case.diagnosis.explained_by(each) for each in case.diagnosis.found))
+    return tuple(
+        each
+        for each in case.diagnosis.found
+        if catalogue()[each.id].layer in layers and each.id not in explained and each.rule.kind is not Kind.WAITING
     )
 
 

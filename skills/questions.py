@@ -27,6 +27,11 @@ LATER: tuple[Later, ...] = (
     Later((phrases.COMPARE,), "I cannot compare two people yet; ask about one of them.", About.NOTHING),
     Later((phrases.WATCH,), "I cannot watch somebody for you yet; ask again in a few minutes.", About.NOTHING),
     Later((phrases.LIMITS, phrases.HOWTO), "I know causes, not the manual: ask me about a person, the jobs or a code.", About.NOTHING),
+    Later(
+        (phrases.FOLLOWUP,),
+        "I do not know what this is about: ask about somebody first. Then I can go on from there.",
+        About.NOTHING,
+    ),
     Later((phrases.SELFTEST,), "I cannot test my own set-up from here yet.", About.NOTHING),
 )
 

@@ -15,7 +15,7 @@ from skills.collectors.people import READ_USERS, by_prefix, deleted_users, holds
 from skills.collectors.site import run
 from skills.facts.ad import AdObject
 from skills.facts.directory import USER_PROPERTIES, CloudUser
-from skills.facts.reading import anchor_of, text, texts
+from skills.facts.reading import anchor_of, text
 from skills.facts.site import Directory
 from skills.facts.subject import DIRECTORY, Candidate, Subject, SubjectKind
 
@@ -51,11 +51,11 @@ async def resolve(asked: Identifier, reach: Reach, *, groups: bool = False) -> S
     people = _people(live, gone, ad)
     best = _best(people, asked)
     if groups and found_groups and not any(_is_person(each) for each in best):
-        return _of_group(asked, found_groups, tuple(unsearched))
+        return _of_group(asked, found_groups, best, tuple(unsearched))
     if len(best) > 1:
         return _ambiguous(asked, best, tuple(unsearched))
     if not best and found_groups:
-        return _of_group(asked, found_groups, tuple(unsearched))
+        return _of_group(asked, found_groups, best, tuple(unsearched))
     if not best:
         return await _from_words(asked, reach, tuple(unsearched))
     return replace(_subject(asked, best[0]), unsearched=tuple(unsearched))
@@ -304,20 +304,25 @@ def _true_upn(user: CloudUser) -> str | None:
     return user.upn.removeprefix(user.id.replace("-", "")) if user.upn else None
 
 
-def _of_group(asked: Identifier, found: tuple[JsonObject, ...], unsearched: tuple[tuple[str, str], ...]) -> Subject:
+def _of_group(
+    asked: Identifier, found: tuple[JsonObject, ...], people: list[_Person], unsearched: tuple[tuple[str, str], ...]
+) -> Subject:
+    """A group of the cloud, with the AD group of that name where a probe found one."""
     if len(found) > 1:
         choices = (Candidate(text(body, "displayName") or "?", "group", text(body, "id") or "?") for body in found)
         return Subject(asked.text, SubjectKind.GROUP, candidates=tuple(choices), unsearched=unsearched)
-    body = found[0]
-    ident = text(body, "id") or "?"
+    body, ident = found[0], text(found[0], "id") or "?"
+    onprem = people[0] if len(people) == 1 else _Person()
     return Subject(
         asked.text,
         SubjectKind.GROUP,
+        ad=onprem.ad,
         mail=text(body, "mail"),
+        dn=onprem.ad.dn if onprem.ad else None,
+        object_guid=onprem.ad.guid if onprem.ad else None,
         group_id=ident,
         name=text(body, "displayName"),
-        source=Record(f"graph:groups/{ident}"),
-        searched=texts(body, "groupTypes"),
+        source=onprem.source or Record(f"graph:groups/{ident}"),
         unsearched=unsearched,
     )
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from bot.diagnosis import Diagnosis, Undecided
-from bot.evidence import Evidence, Fact, Missing
+from bot.evidence import Evidence, Fact, Gaps, Missing
 from skills.catalogue import catalogue
 from skills.facts import directory, jobs, log, site, subject
 from skills.facts.schema import SyncSchema
@@ -77,7 +77,7 @@ def settle(diagnosis: Diagnosis, evidence: Evidence, kind: SubjectKind) -> Settl
     open_rules = relevant(diagnosis, evidence)
     if kind is SubjectKind.TENANT:
         open_rules = tuple(each for each in open_rules if not _about_somebody(each)) or open_rules
-    counts = _weights(open_rules)
+    counts = _weights(open_rules, _closed(evidence))
     if not counts:
         return RUN_ONE
     best = max(counts, key=lambda fact: (counts[fact], -_preference(fact)))
@@ -91,12 +91,19 @@ RUN_ONE = Settle(
 )
 
 
-def _weights(open_rules: Iterable[Undecided]) -> dict[type[Fact], float]:
+def _weights(open_rules: Iterable[Undecided], closed: frozenset[str]) -> dict[type[Fact], float]:
+    """How much each missing fact would decide. A licence or a right is harder to get than a check is to run."""
     weights: Counter[type[Fact]] = Counter()
     for each in open_rules:
-        for fact, _ in each.missing:
-            weights[fact] += 2 if len(each.missing) == 1 else 1
+        for fact, reason in each.missing:
+            weights[fact] += (2 if len(each.missing) == 1 else 1) * (1 if reason in closed else 4)
     return dict(weights)
+
+
+def _closed(evidence: Evidence) -> frozenset[str]:
+    gaps = evidence.get(Gaps)
+    known = () if isinstance(gaps, Missing) else gaps.gaps
+    return frozenset(gap.reason for gap in known if gap.error in ("Unlicensed", "Forbidden"))
 
 
 def _about_somebody(each: Undecided) -> bool:

@@ -1,4 +1,4 @@
-"""The cards of the conversation itself: looking, a notice, what could be asked instead, and short answers to follow-ups."""
+"""The cards of the conversation itself: looking, a notice, what else could be asked, short answers to follow-ups."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -22,7 +22,7 @@ from bot.people import Policy
 from bot.settings import RefusedSettings, Settings, for_serving, from_environment
 from infra.local import chatpage
 from infra.local.graph import Faults, GraphServer
-from infra.local.personas import CHANNEL_NAME, PERSONAS, Scene
+from infra.local.personas import CHANNEL_NAME, PERSONAS, Persona, Scene
 from infra.local.site import SimulatedProbes
 from infra.local.stories import STORIES
 from infra.local.teams import ChatService
@@ -100,11 +100,17 @@ def _settings(graph_url: str, port: int, tokens: tuple[str, str], folder: Path) 
     return for_serving(from_environment({f"WHYSYNC_{name}": value for name, value in told.items()}))
 
 
+def present(world: World) -> list[Persona]:
+    """Who can be played: in some stories jdoe never reached the cloud, and Teams knows nobody of that name."""
+    accounts = {user["id"] for user in world.tenant.get("users") or ()}
+    return [persona for persona in PERSONAS.values() if persona.object_id in accounts]
+
+
 def _setting(world: World) -> dict[str, Any]:
     asked = [world.ask] if world.ask else []
     return {
         "title": world.title,
-        "personas": [{"key": persona.key, "name": persona.name, "role": persona.role} for persona in PERSONAS.values()],
+        "personas": [{"key": persona.key, "name": persona.name, "role": persona.role} for persona in present(world)],
         "channel": CHANNEL_NAME,
         "suggestions": list(dict.fromkeys([*asked, *SUGGESTIONS])),
         "own": ["is my account in sync"],
@@ -135,7 +141,7 @@ async def demo(port: int, story: str, *, open_browser: bool) -> int:
 
 
 def banner(running: Demo, story: str) -> str:
-    people = "\n".join(f"  {persona.name:15} {persona.role}" for persona in PERSONAS.values())
+    people = "\n".join(f"  {persona.name:15} {persona.role}" for persona in present(running.world))
     others = ", ".join(name for name in STORIES if name != story)
     question = running.world.ask or SUGGESTIONS[0]
     return f"""

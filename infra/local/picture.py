@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 
 from infra.local.demo import running_demo
 
@@ -18,10 +18,11 @@ QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run",
 )  # fmt: skip
-PHONE, DESK = (390, 844), (1280, 900)
+PHONE, DESK, WIDE = (390, 844), (1280, 900), (820, 1100)
 QUESTION = "why isn't jdoe syncing"
 STORY = "servicebus-blocked"
 PICTURE = Path("docs/verdict.png")
+Scheme = Literal["light", "dark"]
 VERDICT = "article.bot .card"
 
 
@@ -36,22 +37,29 @@ def chromium() -> str | None:
 
 
 @asynccontextmanager
-async def opened(
-    url: str, size: tuple[int, int] = DESK, *, scheme: Literal["light", "dark"] = "light", scale: float = 1.0
-) -> AsyncIterator[Page]:
+async def browsing() -> AsyncIterator[Browser]:
     path = chromium()
     if path is None:
         raise NoChromium("There is no Chromium on this machine.")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=list(QUIET))
         try:
-            page = await browser.new_page(
-                viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, device_scale_factor=scale
-            )
-            await page.goto(url)
-            yield page
+            yield browser
         finally:
             await browser.close()
+
+
+@asynccontextmanager
+async def opened(
+    browser: Browser, url: str, size: tuple[int, int] = DESK, *, scheme: Scheme = "light", scale: float = 1.0
+) -> AsyncIterator[Page]:
+    view: ViewportSize = {"width": size[0], "height": size[1]}
+    page = await browser.new_page(viewport=view, color_scheme=scheme, device_scale_factor=scale, locale="en-GB")
+    try:
+        await page.goto(url)
+        yield page
+    finally:
+        await page.context.close()
 
 
 async def answered(page: Page, question: str) -> None:
@@ -61,10 +69,12 @@ async def answered(page: Page, question: str) -> None:
     await page.locator(VERDICT, has_text="Check again").last.wait_for(timeout=20_000)
 
 
-async def draw(
-    target: Path, story: str, question: str, size: tuple[int, int], scheme: Literal["light", "dark"]
-) -> None:
-    async with running_demo(story=story) as demo, opened(demo.url, size, scheme=scheme, scale=2) as page:
+async def draw(target: Path, story: str, question: str, scheme: Scheme = "light") -> None:
+    async with (
+        running_demo(story=story) as demo,
+        browsing() as browser,
+        opened(browser, demo.url, WIDE, scheme=scheme, scale=2) as page,
+    ):
         await answered(page, question)
         target.parent.mkdir(parents=True, exist_ok=True)
         await page.locator(VERDICT).last.screenshot(path=target)
@@ -72,7 +82,7 @@ async def draw(
 
 def main() -> int:
     try:
-        asyncio.run(draw(PICTURE, STORY, QUESTION, (820, 1100), "light"))
+        asyncio.run(draw(PICTURE, STORY, QUESTION))
     except NoChromium as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -1,6 +1,7 @@
 """The provisioning log: rows about the subject, and the recent rows of everybody for comparison."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.evidence import Record, SourceError, collector
@@ -15,6 +16,8 @@ HISTORY = timedelta(days=30)
 RECENT = timedelta(hours=24)
 WINDOW = 200
 """Rows in the shared window of recent rows: one request that answers most questions."""
+OWN = 100
+"""Rows about one person; the search by name asks for as many, so that both are one request."""
 
 
 @collector("graph:provisioningLogs", within=20)
@@ -35,7 +38,7 @@ async def _own_rows(subject: Subject, start: datetime, reach: Reach) -> Rows | N
     own = _filter(subject)
     if own is None:
         return None
-    return await _rows(all_of(own, since(Property.ACTIVITY_DATE_TIME, start)), 50, 2, reach)
+    return await _rows(all_of(own, since(Property.ACTIVITY_DATE_TIME, start)), OWN, 1, reach)
 
 
 @collector("graph:provisioningLogs of all", within=20)
@@ -48,13 +51,22 @@ async def recent_rows(_: Subject, reach: Reach) -> RecentRows:
 
 
 @collector("stored provision on demand")
-async def attempts(_: Subject, reach: Reach) -> Attempts:
+async def attempts(subject: Subject, reach: Reach) -> Attempts:
     """Those about any DN: a control object tells a dead channel from a wrong name."""
     known = sorted(
-        (Attempt.from_stored(body) for body in reach.tried), key=lambda each: each.at or _EPOCH, reverse=True
+        (_marked(Attempt.from_stored(body), subject) for body in reach.tried),
+        key=lambda each: each.at or _EPOCH,
+        reverse=True,
     )
     record = known[0].record if known else Record("graph:provisionOnDemand/-", reach.clock.now())
     return Attempts(record, tuple(known))
+
+
+def _marked(attempt: Attempt, subject: Subject) -> Attempt:
+    same_object = (
+        attempt.row is not None and subject.object_guid is not None and attempt.row.source_id == subject.object_guid
+    )
+    return replace(attempt, own=same_object or subject.dn is None or attempt.dn.lower() == subject.dn.lower())
 
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -67,7 +79,7 @@ async def name_in_log(name: str, reach: Reach) -> LogRow | None:
         contains_lower(Property.SOURCE_IDENTITY_DISPLAY_NAME, name), since(Property.ACTIVITY_DATE_TIME, start)
     )
     try:
-        answer = await _rows(condition, 20, 1, reach)
+        answer = await _rows(condition, OWN, 1, reach)
     except SourceError:
         return None
     rows = sorted((LogRow.from_graph(body) for body in answer.rows), key=_time, reverse=True)

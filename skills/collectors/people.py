@@ -57,6 +57,8 @@ async def cloud_account(subject: Subject, reach: Reach) -> CloudAccount:
     """By the anchor first, since that is what ties the two sides; then by name."""
     if subject.cloud:
         return CloudAccount(subject.cloud.record, subject.cloud)
+    if subject.group_id:
+        raise SourceError("a group has no account")
     found: list[CloudUser] = []
     if subject.anchor:
         found += await users(eq(Property.ON_PREMISES_IMMUTABLE_ID, subject.anchor), reach, advanced=True)

@@ -36,6 +36,9 @@ CONFIGURATION_ACTIVITIES = (
     "Set DirSyncEnabled flag",
     "Update conditional access policy",
     "Add conditional access policy",
+    "Remove service principal",
+    "Hard Delete user",
+    "Restore user",
 )
 IDENTITY_SERVICES = ("entra", "identity", "azure active directory", "directory sync", "microsoft 365 suite")
 SYNC_ACCOUNT = "ADToAADSyncServiceAccount"
@@ -120,7 +123,8 @@ async def configuration_changes(subject: Subject, reach: Reach) -> Configuration
     activities = any_of(*(eq(Property.ACTIVITY_DISPLAY_NAME, name) for name in CONFIGURATION_ACTIVITIES))
     conditions = [any_of(activities, eq(Property.LOGGED_BY_SERVICE, "Account Provisioning"))]
     gone = (await recycle_bin.ask(subject, reach)).users
-    conditions += [any_eq(Property.TARGET_RESOURCES_ID, user.id) for user in gone[:1]]
+    accounts = [*gone[:1], *([subject.cloud] if subject.cloud else [])]
+    conditions += [any_eq(Property.TARGET_RESOURCES_ID, account.id) for account in accounts[:1]]
     answers = await asyncio.gather(
         *(
             reach.graph.pages(

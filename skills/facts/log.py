@@ -234,6 +234,8 @@ class Attempt:
     http_status: int | None
     error: str | None
     row: LogRow | None
+    own: bool = True
+    """About the subject; others were of control objects."""
 
     @property
     def succeeded(self) -> bool:

@@ -19,7 +19,7 @@ from skills.phrases.servers import AGENT_HEALTH, GMSA_CHECK, HOST_CHECK, NETWORK
 from skills.phrases.talk import FOLLOWUP, HELP, OTHER, SELFTEST
 from skills.phrases.tenant import CONFIG_CHANGES, DELETES_PENDING, JOB_STATUS, MASS_PROBLEM, QUARANTINE, RECENT_ERRORS
 from skills.phrases.values import DUPLICATES, WHY_ATTR, WHY_PASSWORD, WHY_WRITEBACK
-from skills.phrases.words import ATTRIBUTES, CODES, NAMES
+from skills.phrases.words import ATTRIBUTES, CODES, DEFAULTS, NAMES
 
 __all__ = [
     "AGENT_HEALTH",
@@ -29,6 +29,7 @@ __all__ = [
     "CODES",
     "COMPARE",
     "CONFIG_CHANGES",
+    "DEFAULTS",
     "DELETES_PENDING",
     "DUPLICATES",
     "EXPLAIN_CODE",

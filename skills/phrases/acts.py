@@ -55,14 +55,17 @@ CLEAR_RESTART = Intent(
 RESTORE = Intent(
     "restore",
     (
-        "(restore|undelete|recover|bring back|get back) {who} [from recycle bin]",
-        "(restore|undelete|recover) [the|a|deleted] (user|account|people|object)",
+        "(=restore|=undelete|=recover) {who} [from recycle bin]",
+        "(=bring|=get) {who} back",
+        "(=bring|=get) back {who} [from recycle bin]",
+        "(=restore|=undelete|=recover) [the|a|deleted] (user|account|people|object)",
         "{who} (back|out) [from|of] recycle bin",
         "recycle bin {who}",
         "(from|out of) [the] recycle bin",
     ),
     "restore kim from the recycle bin",
     "person",
+    yields=True,
 )
 
 WATCH = Intent(

@@ -16,6 +16,7 @@ EXPLAIN_CODE = Intent(
     ),
     "what does HybridIdentityServiceNoActiveAgents mean",
     "code",
+    yields=True,
 )
 
 EXPLAIN_EVENT = Intent(
@@ -29,6 +30,7 @@ EXPLAIN_EVENT = Intent(
     ),
     "what does event 7041 mean",
     "event",
+    yields=True,
 )
 
 LIMITS = Intent(
@@ -51,6 +53,7 @@ LIMITS = Intent(
         "(does|can) cloud sync [support|do|handle] ...",
     ),
     "how many OUs can I select in one configuration",
+    yields=True,
 )
 
 HOWTO = Intent(
@@ -71,4 +74,5 @@ HOWTO = Intent(
         "how do i ... (configure|filter|select|exclude|include|add) ... (ou|scope|mapping|group) => configure-scope",
     ),
     "two agents installed, is it load balancing",
+    yields=True,
 )

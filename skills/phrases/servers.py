@@ -16,6 +16,7 @@ AGENT_HEALTH = Intent(
     ),
     "are my agents ok",
     "tenant",
+    yields=True,
 )
 
 HOST_CHECK = Intent(
@@ -39,6 +40,7 @@ HOST_CHECK = Intent(
     ),
     "check server SRV-SYNC01",
     "host?",
+    yields=True,
 )
 
 NETWORK_CHECK = Intent(
@@ -63,6 +65,7 @@ NETWORK_CHECK = Intent(
     ),
     "which endpoints does the agent need",
     "host?",
+    yields=True,
 )
 
 GMSA_CHECK = Intent(
@@ -80,6 +83,7 @@ GMSA_CHECK = Intent(
     ),
     "is the gMSA broken",
     "host?",
+    yields=True,
 )
 
 VERSION = Intent(
@@ -95,4 +99,5 @@ VERSION = Intent(
     ),
     "which agent version is installed",
     "tenant",
+    yields=True,
 )

@@ -38,6 +38,7 @@ FOLLOWUP = Intent(
     ),
     "and now?",
     "previous",
+    yields=True,
 )
 
 HELP = Intent(

@@ -61,6 +61,7 @@ JOB_STATUS = Intent(
     ),
     "is the sync running",
     "tenant",
+    yields=True,
 )
 
 QUARANTINE = Intent(
@@ -112,6 +113,7 @@ RECENT_ERRORS = Intent(
     ),
     "who failed today",
     "tenant",
+    yields=True,
 )
 
 CONFIG_CHANGES = Intent(
@@ -128,4 +130,5 @@ CONFIG_CHANGES = Intent(
     ),
     "did anyone change the mapping or the scope yesterday",
     "tenant",
+    yields=True,
 )

@@ -1,9 +1,12 @@
-"""Words that many phrases share, and names that people have for attributes and codes."""
+"""Words that many phrases share, names that people have for attributes and codes, and words of trouble."""
+
+from bot.intents import Defaults
+from bot.sentences import stem
 
 IN = "(in|into|to|with) (entra|cloud|azure|office|m365|o365|365|tenant|aad|teams)"
 NOT_THERE = (
     "(not|never|no|no longer) (sync|synchronise|synchronize|showing|show up|appear|visible|found|arriving|arrive"
-    "|come|coming|provisioned|provision|replicate)"
+    "|come|came|coming|provisioned|provision|replicate|link|merge|join|through|there)"
 )
 GONE = "(vanished|disappeared|deleted|removed|gone|lost)"
 ONE = "(user|account|object|person|identity)"
@@ -88,3 +91,22 @@ CODES = {  # said in words, or of two parts only, so that their shape does not g
     },
 }
 NAMES = {"attr": ATTRIBUTES, "code": CODES}
+
+TROUBLE = """
+not no never none nothing nobody nowhere neither cannot without missing absent lost gone vanished disappeared deleted removed
+fail failed failing failure error errors problem problems issue issues trouble wrong broken break breaks broke stuck
+hang hangs hanging stopped stops dead down off pending waiting waits wait late slow delayed delay stale old outdated refused
+refuses rejected rejects denied blocked locked disabled skipped ignored quarantine quarantined conflict conflicts clash
+clashes duplicate duplicates twice flipping flips keeps still why reason cause unsynced unable incomplete inactive offline
+paused unhealthy timeout timeouts empty mismatch zero affected suffering worried complaining complains
+"""
+SHARED = """
+agent agents job jobs config configuration sync synchronisation synchronization provisioning cycle quarantine nobody everybody
+everyone everything nothing noone users accounts server connector tenant
+"""
+DEFAULTS = Defaults(
+    somebody="why_user",
+    everybody="mass_problem",
+    trouble=frozenset(stem(word) for word in TROUBLE.split()),
+    shared=frozenset(stem(word) for word in SHARED.split()),
+)

@@ -23,6 +23,7 @@ from skills.rules.sides import (
 )
 from skills.rules.standing import spoken, utc
 
+LOCKED = ("hard match operation blocked", "hardmatchoperationblocked", "reviewonpremisesobjectidentifier")
 TAKEN_OVER = frozenset({"cloud-disconnected-restored", "cloud-user-soft-deleted", "match-soft-deleted-holder"})
 """What an account looks like that the AD object may not take over."""
 
@@ -127,7 +128,7 @@ def hard_blocked_privileged(
     explains=TAKEN_OVER | {"match-hard-blocked", "match-hard-blocked-privileged"},
 )
 def objectid_locked(both: Sides) -> Finding | None:
-    if both.row is None or not both.fails(("hard match operation blocked", "onpremisesobjectidentifier")):
+    if both.row is None or not both.fails(LOCKED):
         return None
     user = both.own
     locked = user.record.saying(f"tied to the AD object {user.object_identifier}") if user else None
@@ -232,11 +233,10 @@ def recreated(
     user, seen = _former(both), both.seen
     if user is None or seen is None or _changed(seen, user) or any(each.anchor == user.anchor for each in both.others):
         return None
-    same, newer = same_object_name(seen, user), bool(seen.created and user.created and seen.created > user.created)
-    if same is False or not newer:
+    same, newer = same_object_name(seen, user), _is_newer(seen, user)
+    if same is False or newer is False:
         return None
-    sure = same or both.fails(SOFT, UNIQUE)
-    return (proven if sure else likely)(
+    return (proven if newer and (same or both.fails(SOFT, UNIQUE)) else likely)(
         f"The account was deleted and made anew in Active Directory; {user.upn} belongs to the object that is gone.",
         because=[
             account.record.saying(f"{seen.dn} was made on {utc(seen.created)} and has the anchor {seen.anchor}"),
@@ -251,6 +251,12 @@ def recreated(
         action="provision_on_demand",
         since=seen.created,
     )
+
+
+def _is_newer(seen: AdObject, user: CloudUser) -> bool | None:
+    """Whether the AD object was made after the account, which therefore cannot come from it. None: not known."""
+    before = user.created or user.last_sync
+    return seen.created > before if seen.created and before else None
 
 
 ANCHORS: tuple[Rule, ...] = (

@@ -1,11 +1,13 @@
 """The cloud account: deleted, cut off, managed in the cloud, or not to be written to."""
 
+from datetime import timedelta
+
 from bot.diagnosis import Finding, Kind, Rule, likely, proven, rule
 from bot.evidence import Missing
 from skills.facts.directory import CloudAccount, CloudUser, RecycleBin, SourceOfAuthority
 from skills.facts.log import Attempts, LogRow, RecentRows, SubjectRows
 from skills.facts.subject import AdAccount, Identity
-from skills.facts.tenant import AuditEntry, ConfigurationChanges, Organization
+from skills.facts.tenant import AuditEntry, ConfigurationChanges, Now, Organization
 from skills.rules.sides import NOT_ASKED, ON_PREMISES, Sides, own_tries, sides
 from skills.rules.standing import failing, newest_first, spoken, synced_user, utc
 
@@ -155,6 +157,29 @@ def hard_deleted(
     )
 
 
+@rule("cloud-hard-deleted", "Is the account that sync wrote still anywhere?")
+def vanished(cloud: CloudAccount, recycled: RecycleBin, rows: SubjectRows, now: Now) -> Finding | None:
+    done = [row for row in rows.rows if row.status == "success" and row.target_id]
+    row = done[0] if done else None
+    if cloud.user or recycled.users or row is None or row.at is None or now.at - row.at < SETTLED:
+        return None
+    standing = failing(rows, NOT_ASKED)
+    if row.action == "delete" or (standing and "invalidanchor" in standing.says()):
+        return None
+    return likely(
+        f"Sync wrote the cloud account on {utc(row.at)}, and now it is neither there nor in the recycle bin.",
+        because=[
+            row.record.saying(f"{row.action} of {row.target_name or row.target_id} succeeded"),
+            recycled.record.saying("the recycle bin has no account of this person"),
+            cloud.record.saying("no live account was found"),
+        ],
+        fix=["Run this one account: it is made anew from the AD object; mail needs a backup."],
+        action="provision_on_demand",
+        since=row.at,
+    )
+
+
+SETTLED = timedelta(hours=1)
 REFUSED = ("insufficientrights", "methodnotallowed", "notpermitted", "unauthorized")
 
 
@@ -204,5 +229,5 @@ def edit_overwritten(cloud: CloudAccount, changes: ConfigurationChanges) -> Find
 
 
 CLOUD: tuple[Rule, ...] = (
-    soa_cloud_managed, hard_deleted, user_soft_deleted, disconnected, export_unauthorized, edit_overwritten,
+    soa_cloud_managed, hard_deleted, vanished, user_soft_deleted, disconnected, export_unauthorized, edit_overwritten,
 )  # fmt: skip

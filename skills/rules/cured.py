@@ -22,7 +22,7 @@ KNOWN = (
     "employeeId", "department", "givenName", "surname", "company", "title", "mobile", "cn", "sn",
 )  # fmt: skip
 _ATTRIBUTE = re.compile(rf"\b({'|'.join(KNOWN)}|extensionAttribute\d+|extension_\w+)\b", re.IGNORECASE)
-_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+\w")
+_ADDRESS = re.compile(r"\w[\w.!#$%&'*+/=?^`{|}~-]*@[\w.-]+\w")
 
 
 def speaks_of(row: LogRow, words: Iterable[str]) -> bool:

@@ -8,6 +8,7 @@ from bot.evidence import Because, Missing, Record
 from skills.facts.directory import CloudAccount
 from skills.facts.jobs import DeleteThreshold, Jobs, SubjectJob, SyncJob
 from skills.facts.log import LogRow, RecentRows, SubjectRows
+from skills.facts.subject import Identity
 from skills.facts.tenant import AuditEntry, ConfigurationChanges, Now, SyncFeatures
 from skills.rules.chain import concerned
 from skills.rules.sides import NOT_ASKED
@@ -305,6 +306,16 @@ def password_job_only(
     return _hashes_held(job, job.record)
 
 
+@rule("q-phs-job-only", "Do all password jobs run?")
+def password_job_of_tenant(
+    jobs: Jobs, own: SubjectJob | Missing, who: Identity | Missing, cloud: CloudAccount | Missing
+) -> Finding | None:
+    """When nobody in particular is meant, the job itself is what is asked about."""
+    job = _hashes(jobs, own)
+    about_somebody = not (isinstance(who, Missing) and isinstance(cloud, Missing))
+    return None if job is None or about_somebody else _hashes_held(job, job.record)
+
+
 @rule("q-phs-job-only", "Does the password job run?", kind=Kind.NOTE)
 def password_job_noted(jobs: Jobs, own: SubjectJob | Missing) -> Finding | None:
     job = _hashes(jobs, own)
@@ -344,6 +355,6 @@ def tenant_threshold(
 
 QUARANTINE: tuple[Rule, ...] = (
     too_many_deletes, disabled_after_28_days, escrows_pruned, *(_escrow_rule(*each) for each in ESCROWS), on_demand,
-    ingestion_interrupted, cleared_not_fixed, exception, unknown, password_job_only, password_job_noted,
-    tenant_threshold,
+    ingestion_interrupted, cleared_not_fixed, exception, unknown, password_job_only,
+    password_job_of_tenant, password_job_noted, tenant_threshold,
 )  # fmt: skip

@@ -22,7 +22,7 @@ SOFT = ("invalidsoftmatch", "softmatch")
 ADMIN = ("existingadminroleconflict", "adminroleconflict")
 ON_PREMISES = "hybridsynchronization"
 NOT_ASKED = Missing("not asked")
-_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+")
+_ADDRESS = re.compile(r"\w[\w.!#$%&'*+/=?^`{|}~-]*@[\w-]+(?:\.[\w-]+)+")
 
 DUPLICATES = frozenset({"match-dup-upn", "match-dup-proxy", "match-dup-mail", "match-hidden-mepf"})
 """How it shows that somebody else holds a value."""
@@ -63,7 +63,7 @@ class Sides:
     def conflict(self) -> bool:
         """The failure is that a value is somebody else's."""
         code = (self.row.code or "").lower() if self.row else ""
-        return self.fails(UNIQUE) or code == "conflict"
+        return self.fails(UNIQUE) or (code.endswith("conflict") and not self.fails(ADMIN))
 
     @property
     def contested(self) -> frozenset[str]:
@@ -266,6 +266,8 @@ def on_failure(
             holders: Holders | Missing,
             who: Identity | Missing,
         ) -> Finding | None:
+            if failing(rows, own_tries(tries, who)) is None:
+                return None
             return judge(sides(rows, tries, account, cloud, holders, who))
 
         @rule(id, question, explains=explains)
@@ -277,7 +279,9 @@ def on_failure(
             holders: Holders | Missing,
             who: Identity | Missing,
         ) -> Finding | None:
-            return judge(sides(rows, tries, account, cloud, holders, who)) if isinstance(rows, Missing) else None
+            if not isinstance(rows, Missing) or failing(rows, own_tries(tries, who)) is None:
+                return None
+            return judge(sides(rows, tries, account, cloud, holders, who))
 
         return in_log, in_run_now
 

@@ -22,7 +22,7 @@ def _all(rows: SubjectRows | Missing, attempts: Attempts | Missing) -> Iterator[
     if not isinstance(rows, Missing):
         yield from rows.rows
     if not isinstance(attempts, Missing):
-        yield from (each.row for each in attempts.attempts if each.row)
+        yield from (each.row for each in attempts.attempts if each.row and each.own)
 
 
 def is_redundant(row: LogRow) -> bool:

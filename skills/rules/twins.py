@@ -1,5 +1,7 @@
 """Split brain: the account in the person's place was not made by sync, is deleted, or may not be joined by its name."""
 
+from datetime import timedelta
+
 from bot.diagnosis import Finding, Rule, likely, proven, rule
 from bot.evidence import Missing
 from skills.facts.directory import AccountRoles, CloudAccount, CloudUser, Holder, HolderKind, Holders, RecycleBin
@@ -22,6 +24,9 @@ from skills.rules.sides import (
 )
 from skills.rules.standing import spoken, standing, utc
 from skills.scoping import Answer, scope_of
+
+SETTLED = timedelta(hours=1)
+"""After this time an object in scope would have been joined, were there nothing in the way."""
 
 
 def _refused_twin(both: Sides) -> Holder | None:
@@ -70,6 +75,8 @@ def waiting_twin(
     both = sides(rows, Missing("not asked"), account, cloud, holders, who)
     twin, seen, job = both.twin(), both.seen, own_job.job
     if twin is None or twin.user is None or seen is None or both.own or standing(rows, Missing("not asked")):
+        return None
+    if seen.changed and now.at - seen.changed < SETTLED:
         return None
     if job is None or not job.healthy(now.at) or scope_of(schema, seen.dn, seen).answer is Answer.OUT:
         return None

@@ -3,53 +3,58 @@
 from collections.abc import Iterator
 
 from bot.answering import Answer, Case
-from bot.cards.elements import Element, heading, labelled, line, table
+from bot.cards.elements import Element, heading, labelled, line, run, table
 from bot.evidence import Evidence, Missing
 from skills.facts.site import AgentInstall, Contacts, Services
 from skills.facts.subject import Subject
 from skills.facts.tenant import Agents
-from skills.judging import Question, judge
-from skills.views.verdict import answer_with, verdict_card
-from skills.views.words import ago
+from skills.judging import judge
+from skills.views.verdict import answer_with, offers_of, verdict_card
+from skills.views.words import stamp
 
+SHOWN = 12
+WORDS = {True: "active", False: "inactive", None: "unknown"}
 AGENT_SERVICE = "AADConnectProvisioningAgent"
 
 
 def agents_answer(case: Case[Subject]) -> Answer:
-    question = Question(case.subject, case.at, case.ask.case_id, case.graph_calls, case.took_ms)
-    verdict = judge(question, case.evidence, case.diagnosis)
-    shown = verdict_card(verdict, case.ask.asker_name)
-    shown["body"][1:1] = [*_listed(case.evidence), *_seen(case)]
-    return answer_with(verdict, shown, case.ask.text)
+    verdict = judge(case)
+    offers = offers_of(verdict, case.ask.text)
+    listed = [*listed_agents(case.evidence), *seen_servers(case.evidence)]
+    return answer_with(verdict, verdict_card(verdict, case.ask.asker_name, offers, listed), offers)
 
 
-def _listed(evidence: Evidence) -> list[Element]:
+def listed_agents(evidence: Evidence) -> list[Element]:
     agents = evidence.get(Agents)
     if isinstance(agents, Missing):
         return [labelled("Agent list", f"not readable, so the cloud's own view is missing ({agents.reason})")]
     if not agents.agents:
         return [labelled("Agent list", "the cloud lists no agent")]
-    rows = [(agent.machine, _word(agent.active), ", ".join(agent.groups) or "none") for agent in agents.agents]
-    return [heading("As the cloud lists them"), table(("Server", "State", "Group"), rows, [3, 1, 2])]
+    rows = [
+        (agent.machine, WORDS[agent.active], ", ".join(agent.groups[:3]) or "none") for agent in agents.agents[:SHOWN]
+    ]
+    listed = [heading("As the cloud lists them"), table(("Server", "State", "Group"), rows, [3, 1, 2])]
+    return [*listed, *_more(len(agents.agents))]
 
 
-def _word(active: bool | None) -> str:
-    return {True: "active", False: "inactive"}.get(active, "unknown") if active is not None else "unknown"
+def _more(count: int) -> list[Element]:
+    return [line(run(f"and {count - SHOWN} more", subtle=True))] if count > SHOWN else []
 
 
-def _seen(case: Case[Subject]) -> list[Element]:
-    contacts = case.evidence.get(Contacts)
+def seen_servers(evidence: Evidence) -> list[Element]:
+    contacts = evidence.get(Contacts)
     if isinstance(contacts, Missing) or not contacts.contacts:
         return [line("No probe is enrolled: what happens on the servers themselves is not seen.")]
-    services, versions = dict(_services(case.evidence)), dict(_versions(case.evidence))
+    services, versions = dict(_services(evidence)), dict(_versions(evidence))
     rows = []
-    for each in contacts.contacts:
+    for each in contacts.contacts[:SHOWN]:
         channels = [name for name, open_ in (("relay", each.relay), ("fallback", each.fallback)) if open_]
         contact = " and ".join(channels) or (
-            f"silent, seen {ago(each.last_seen, case.at)}" if each.last_seen else "silent"
+            f"silent, last seen {stamp(each.last_seen)}" if each.last_seen else "silent"
         )
         rows.append((each.probe, contact, services.get(each.probe, "not known"), versions.get(each.probe, "not known")))
-    return [heading("As the probes see them"), table(("Server", "Probe", "Agent service", "Build"), rows, [2, 2, 2, 2])]
+    seen = table(("Server", "Probe", "Agent service", "Build"), rows, [2, 2, 2, 2])
+    return [heading("As the probes see them"), seen, *_more(len(contacts.contacts))]
 
 
 def _services(evidence: Evidence) -> Iterator[tuple[str, str]]:

@@ -1,12 +1,16 @@
 """The dictionary card: what a code means, whose it is, what to do."""
 
 from bot.answering import Answer, Case, Offer, Outcome
-from bot.cards.elements import Element, Tone, bullets, card, heading, labelled, line, title
+from bot.cards.elements import Element, Tone, bullets, card, heading, labelled, line, run, title
 from skills.catalogue import catalogue
 from skills.codes import Code, explain, nearest
 from skills.facts.subject import Subject
-from skills.verdict import State
+from skills.verdict import Settle, State
 from skills.views.verdict import bare_verdict
+
+LOOK_UP = Settle(
+    "the code", "identity admin", "Look it up in Microsoft's documentation, or ask about the person it hit."
+)
 
 
 def code_answer(case: Case[Subject]) -> Answer:
@@ -15,13 +19,16 @@ def code_answer(case: Case[Subject]) -> Answer:
     )
     known = [(name, explain(name)) for name in asked[:3]]
     body: list[Element] = []
-    for name, code in known:
-        body += _known(name, code) if code else _unknown(name)
-    told = next((code for _, code in known if code), None)
-    headline = f"{asked[0]}: {told.means}" if told else f"{asked[0]} is not in my dictionary."
+    for each, code in known:
+        body += _known(each, code) if code else _unknown(each)
+    body += [line(run(f"and {len(asked) - 3} more codes: ask for them in a message of their own", subtle=True))] * (
+        len(asked) > 3
+    )
+    name, told = next(((name, code) for name, code in known if code), (asked[0], None))
+    headline = f"{name}: {told.means}" if told else f"{name} is not in my dictionary."
     state = State.FINE if told else State.CANNOT_TELL
     tone = Tone.ACCENT if told else Tone.WARNING
-    verdict = bare_verdict(case, state, headline)
+    verdict = bare_verdict(case, state, headline, None if told else LOOK_UP)
     outcome = Outcome.ANSWERED if told else Outcome.CANNOT_TELL
     shown = card([title(headline, state="Code", tone=tone), *body], headline)
     return Answer(shown, verdict.as_json(), outcome, (Offer("Who failed today?", "who failed today"),))

@@ -9,47 +9,54 @@ from skills.codes import explain
 from skills.facts.log import Attempts, LogRow, SubjectRows
 from skills.facts.subject import Subject
 from skills.trace import STEPS
-from skills.verdict import State, Verdict
-from skills.views.verdict import OUTCOMES, bare_verdict, verdict_card
+from skills.verdict import Settle, State, Verdict
+from skills.views.masking import masked
+from skills.views.parts import footer_of
+from skills.views.verdict import OUTCOMES, bare_verdict, name_of, picks, verdict_card
 
 SHOWN = 10
-DELAY = "Rows reach the log some minutes after the fact; an empty log says nothing about the last quarter of an hour."
 MARKS = {"success": "✓", "failure": "✗", "skipped": "–", "warning": "!"}
 
 
 def logs_answer(case: Case[Subject]) -> Answer:
     rows, tried = case.evidence.get(SubjectRows), case.evidence.get(Attempts)
     verdict = _verdict(case, rows)
+    verdict = verdict if case.ask.details else masked(verdict)
+    who = name_of(case.subject)
+    offers: tuple[Offer, ...] = (Offer("Check again", case.ask.text), Offer("Why?", f"why isn't {who} syncing"))
     if case.subject.candidates:
         shown = verdict_card(verdict, case.ask.asker_name)
+        offers = picks(verdict.subject, case.ask.text)
     elif isinstance(rows, Missing):
         body = [
             title(verdict.headline, state="Not readable", tone=Tone.WARNING),
             line(f"The log could not be read: {rows.reason}"),
+            labelled("Who must move", "identity admin"),
+            *footer_of(case),
         ]
         shown = card(body, verdict.headline)
     else:
         attempts = [] if isinstance(tried, Missing) else [each.row for each in tried.attempts if each.row]
         own = [row for row in attempts if row.source_id and row.source_id == case.subject.object_guid]
         shown = _card(case, rows, own, verdict)
-    why = Offer("Why?", f"why isn't {case.subject.object_guid or case.subject.upn or case.subject.asked} syncing")
-    offers = (Offer("Check again", case.ask.text), why)
-    return Answer(
-        shown, verdict.as_json(), OUTCOMES.get(verdict.state, Outcome.ANSWERED), offers, (case.subject.asked,)
-    )
+    return Answer(shown, verdict.as_json(), OUTCOMES.get(verdict.state, Outcome.ANSWERED), offers, (who,))
 
 
 def _verdict(case: Case[Subject], rows: SubjectRows | Missing) -> Verdict:
-    who = case.subject.label
+    who, settle = case.subject.label, None
     if case.subject.candidates:
         state, headline = State.AMBIGUOUS, f"{case.subject.asked} could be any of {len(case.subject.candidates)}."
     elif isinstance(rows, Missing):
         state, headline = State.CANNOT_TELL, f"The provisioning log of {who} could not be read."
+        settle = Settle("provisioning log", "identity admin", f"Make the provisioning log readable: {rows.reason}")
+    elif not (case.subject.known or case.subject.unsearched or rows.rows):
+        state, headline = State.NOT_FOUND, f"Nobody called {who} was found, and the log has no such name."
     elif not rows.rows:
         state, headline = State.FINE, f"Nothing is logged for {who} since {rows.since:%d %b}."
     else:
-        state, headline = State.FINE, f"{len(rows.rows)} log rows for {who}, the newest from {moment(rows.rows[0].at)}."
-    return bare_verdict(case, state, headline)
+        count = f"{len(rows.rows)} log row{'s' if len(rows.rows) != 1 else ''}"
+        state, headline = State.FINE, f"{count} for {who}, the newest from {moment(rows.rows[0].at)}."
+    return bare_verdict(case, state, headline, settle)
 
 
 def _card(case: Case[Subject], rows: SubjectRows, tried: list[LogRow], verdict: Verdict) -> Element:
@@ -61,8 +68,7 @@ def _card(case: Case[Subject], rows: SubjectRows, tried: list[LogRow], verdict: 
         body.append(line(run(f"{len(every) - SHOWN} older rows are not shown.", subtle=True)))
     if not rows.complete:
         body.append(line("Not every row could be read, so this list may have gaps."))
-    body.append(line(run(DELAY, subtle=True), spacing="Medium"))
-    return card(body, verdict.headline)
+    return card([*body, *footer_of(case)], verdict.headline)
 
 
 def _row(row: LogRow, index: int, *, details: bool) -> list[Element]:

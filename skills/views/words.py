@@ -1,6 +1,6 @@
 """Words that several cards share: states, records, durations, as an admin would say them."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.cards.elements import Tone, moment
 from bot.evidence import Because
@@ -70,17 +70,9 @@ def proof(each: Because, now: datetime) -> str:
     return f"({source_of(each.record.name)}{when})"
 
 
-def ago(at: datetime, now: datetime) -> str:
-    return f"{lasting(now - at)} ago" if at <= now else f"in {lasting(at - now)}"
-
-
-def lasting(span: timedelta) -> str:
-    seconds = int(span.total_seconds())
-    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= size:
-            count = seconds // size
-            return f"{count} {name}{'s' if count != 1 else ''}"
-    return f"{seconds} seconds"
+def stamp(at: datetime | None) -> str:
+    """Short, for a table, and absolute: a card is read hours later."""
+    return f"{at:%d %b %H:%M} UTC" if at and at.year > 1 else "never"
 
 
 def sentence_list(items: tuple[str, ...]) -> str:

@@ -101,7 +101,7 @@ async def test_a_reply_in_the_thread_keeps_the_subject(running: Demo, session: a
     page = Page(running.url, session, "admin", "channel")
     question = await page.say("why isn't jdoe syncing")
     first = (await page.answers(question))[-1]
-    reply = await page.say("check again", thread=question)
+    reply = await page.say("check him again", thread=question)
     second = (await page.answers(reply))[-1]
     assert (second["thread"], second["id"] != first["id"]) == (question, True)
     assert word(second) == word(first)
@@ -162,6 +162,13 @@ async def test_every_story_is_a_demo_with_a_question_to_type(story: str) -> None
         told = banner(begun, story)
         assert begun.url in told
         assert str(begun.world.ask) in told
+
+
+async def test_who_never_reached_the_cloud_cannot_be_played() -> None:
+    async with running_demo(story="out-of-scope") as begun:
+        assert "Jane Doe" not in banner(begun, "out-of-scope")
+    async with running_demo(story="healthy") as begun:
+        assert "Jane Doe" in banner(begun, "healthy")
 
 
 async def test_an_unknown_story_is_refused_with_the_list_of_them(capsys: pytest.CaptureFixture[str]) -> None:

@@ -198,10 +198,28 @@ CASES: dict[str, tuple[Change, list[str]]] = {
     "ConsistencyGuid has been there all along": (
         ad_account(ad_object(**{"mS-DS-ConsistencyGuid": OLD_ANCHOR})) | old_account(), [],
     ),
+    "made anew in AD, and nobody knows when the account was made": (
+        old_account(created=None, last_sync=ago(days=900)), ["obj-recreated-new-guid"],
+    ),
+    "an identifier is missing": (clash("The member has no onPremisesObjectIdentifier.", "ReferenceSkipped"), []),
+    "a clash in quotation marks": (
+        clash("proxyAddresses 'jdoe@contoso.com' is already in use") | holders(user_holder(stranger())),
+        ["match-dup-proxy"],
+    ),
+    "a hand-made account and a change of a moment ago": (
+        subject_rows() | cloud(twin()) | ad_account(ad_object(whenChanged=stamp(ago(minutes=5)))), [],
+    ),
     "known from a run-now alone": (
         missing(SubjectRows) | NO_ACCOUNT | holders(user_holder(stranger()))
         | attempts(attempt(status=200, body={
             "key": '{"result":"Failure"}', "value": json.dumps(RUN_NOW),
+        })),
+        ["match-dup-proxy"],
+    ),
+    "a later run-now of somebody else succeeded": (
+        clash() | holders(user_holder(stranger()))
+        | attempts(attempt(dn="CN=Control,DC=corp,DC=contoso,DC=com", at=ago(minutes=1), status=200, body={
+            "key": '{"result":"Success"}', "value": '{"statusInfo":{"status":"Success"}}',
         })),
         ["match-dup-proxy"],
     ),

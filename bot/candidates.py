@@ -1,0 +1,109 @@
+"""Words of a message that could be somebody's name though no phrase says so: only a directory can tell."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bot.identifiers import SELF, Identifier, IdentifierKind
+from bot.lexicon import PARTICLES, Lexicon, is_attribute, is_container
+from bot.sentences import Message, Sentence, Token
+
+MOST_CANDIDATES = 4
+LONGEST_RUN = 4
+SHAPED, MIXED, FULL_NAME, WORD = range(4)
+_WORD = re.compile(r"[^\W\d_][\w'’-]+")
+_MIXED = re.compile(r"(?=[\w.'$-]*[^\W\d_])(?!v?\d[\d.]*$)[\w.'$-]*[\d._$-][\w.'$-]*")
+_NUMBER = re.compile(r"\d{6,10}")
+_PLAIN = re.compile(r"[\w&+–—-]|\w[\w'’./:-]*%?")
+_COMES = frozenset({"for", "with", "of", "user", "account", "nam", "call", "example", "e.g", "eg", "like", "say", "only"})
+_GOES = frozenset({"is", "was", "has", "does", "did", "can", "will", "do", "wait", "includ", "miss", "neither", "too"})
+
+
+@dataclass(frozen=True)
+class Candidate:
+    identifier: Identifier
+    rank: int
+    introduced: bool = False  # it stands where a name would: "for X", "X is", "X for example"
+
+    @property
+    def strong(self) -> bool:
+        """Looks like an account name whatever stands around it."""
+        return self.rank <= MIXED
+
+
+def candidates(lexicon: Lexicon, message: Message) -> tuple[Candidate, ...]:
+    """Best first, each name once."""
+    found = [each for sentence in message.sentences for each in _in_sentence(lexicon, sentence)]
+    best: dict[Identifier, Candidate] = {}
+    for each in sorted(found, key=lambda one: (one.rank, not one.introduced)):
+        best.setdefault(each.identifier, each)
+    return tuple(best.values())
+
+
+def unreadable(message: Message) -> bool:
+    """Holds signs that neither words nor names are made of: nothing is guessed from such a message."""
+    return any(
+        token.identifier is None and not token.time and not token.means and not _PLAIN.fullmatch(token.raw)
+        for sentence in message.sentences
+        for token in sentence
+    )
+
+
+def run_at(lexicon: Lexicon, sentence: Sentence, place: int) -> range:
+    """The unknown words around this place that may together be a full name: `haruka mori`."""
+    start, end = place, place + 1
+    while start > 0 and not sentence[start].listed and _nameable(lexicon, sentence[start - 1]):
+        start -= 1
+    while end < len(sentence) and not sentence[end].listed and _nameable(lexicon, sentence[end]):
+        end += 1
+    while sentence[start].raw in PARTICLES and start < place:
+        start += 1
+    while sentence[end - 1].raw in PARTICLES and end > place + 1:
+        end -= 1
+    whole = 1 < end - start <= LONGEST_RUN and _nameable(lexicon, sentence[place])
+    return range(start, end) if whole else range(place, place + 1)
+
+
+def _nameable(lexicon: Lexicon, token: Token) -> bool:
+    if token.raw in PARTICLES:
+        return True
+    return bool(_WORD.fullmatch(token.raw)) and _stranger(lexicon, token)
+
+
+def _stranger(lexicon: Lexicon, token: Token) -> bool:
+    return lexicon.bare(token) and not lexicon.doubtful(token) and not lexicon.near(token) and not is_attribute(token)
+
+
+def _in_sentence(lexicon: Lexicon, sentence: Sentence) -> Iterator[Candidate]:
+    for place, token in enumerate(sentence):
+        if token.identifier is None or token.identifier == SELF or is_container(token):
+            continue
+        introduced = _introduced(sentence, place)
+        if token.shaped:
+            full = token.identifier.kind is IdentifierKind.DISPLAY_NAME
+            yield Candidate(token.identifier, FULL_NAME if full else SHAPED, introduced)
+        elif _stranger(lexicon, token):
+            yield from _of_word(lexicon, sentence, place, introduced)
+
+
+def _of_word(lexicon: Lexicon, sentence: Sentence, place: int, introduced: bool) -> Iterator[Candidate]:  # noqa: FBT001
+    token = sentence[place]
+    if token.identifier is None or (token.raw.isdecimal() and not _NUMBER.fullmatch(token.raw)):
+        return
+    run = run_at(lexicon, sentence, place)
+    if run.start == place and len(run) > 1:
+        name = " ".join(_typed(sentence[each]) for each in run)
+        suspicious = any(one.suspicious for each in run if (one := sentence[each].identifier))
+        yield Candidate(Identifier(IdentifierKind.DISPLAY_NAME, name, suspicious=suspicious), FULL_NAME, introduced)
+    yield Candidate(token.identifier, MIXED if _MIXED.fullmatch(token.identifier.text) else WORD, introduced)
+
+
+def _typed(token: Token) -> str:
+    return token.identifier.text if token.identifier else token.raw
+
+
+def _introduced(sentence: Sentence, place: int) -> bool:
+    before = sentence[place - 1].word if place else ""
+    after = [token.word for token in sentence[place + 1 : place + 3]]
+    example = after[:2] == ["for", "exampl"]
+    return before in _COMES or example or (bool(after) and (after[0] in _GOES or after[0] == "not"))
