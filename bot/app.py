@@ -17,7 +17,7 @@ from aiohttp import web
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.identity.aio import CertificateCredential, ClientSecretCredential, ManagedIdentityCredential
 
-from bot.answering import Answer, Ask, Later, Outcome, answer, serving, vocabulary
+from bot.answering import Answer, Ask, Outcome, Skill, answer, vocabulary
 from bot.cards.elements import Tone, card, title
 from bot.cards.plain import plain
 from bot.clock import Clock, SystemClock
@@ -27,23 +27,23 @@ from bot.conversation import WHOM, Conversation
 from bot.door import Door
 from bot.evidence import SourceError
 from bot.graph import Graph, NotFound
-from bot.identifiers import IdentifierKind
 from bot.inbound import ServiceUrls, TokenGate
 from bot.intents import Grammar, NotUnderstood, Understood
 from bot.outlet import MemoryReferences
-from bot.people import NotAllowed, People, Person, Policy, Role, check_may_ask
+from bot.people import NotAllowed, People, Person, Policy, Role
 from bot.reach import Reach
 from bot.relay.client import NoProbes, Probes
 from bot.settings import Settings
 from bot.signing_keys import KeySet
 from bot.teams import TeamsAdapter
+from bot.understanding import Question, Unserved, Whom, answered
 from bot.watchdog import Watchdog
-from skills.phrases import NAMES
+from skills.phrases import DEFAULTS, NAMES
 from skills.questions import SKILLS
 
 log = logging.getLogger("whysync.app")
 
-GRAMMAR = Grammar(vocabulary(SKILLS), NAMES)
+GRAMMAR = Grammar(vocabulary(SKILLS), NAMES, defaults=DEFAULTS)
 DRAIN = 20.0
 Stored = Sequence[Mapping[str, Any]]
 
@@ -78,34 +78,45 @@ def reach_of(graph: Graph, clock: Clock, probes: Probes | None = None, tried: St
 async def ask(text: str, role: str, reach: Reach, graph: Graph) -> Answer:
     """One question without a chat, as `admin`, `helpdesk`, `viewer` or `self:UPN`."""
     understood = GRAMMAR.understand(text)
-    given = await _answered(text, understood, role, reach, graph)
-    intent = understood.intent if isinstance(understood, Understood) else None
+    given, intent = await _answered(text, understood, role, reach, graph)
     return replace(given, document={**given.document, "intent": intent, "text": plain(given.card)})
 
 
-async def _answered(text: str, understood: Understood | NotUnderstood, role: str, reach: Reach, graph: Graph) -> Answer:
-    if isinstance(understood, NotUnderstood):
-        examples = "; ".join(intent.example for intent in understood.nearest)
-        return _bare(text, f"I did not understand that. You could ask: {examples}", Outcome.NOT_UNDERSTOOD)
+async def _answered(
+    text: str, understood: Understood | NotUnderstood, role: str, reach: Reach, graph: Graph
+) -> tuple[Answer, str | None]:
+    """The answer, and the intent that was answered."""
+    intent = understood.intent if isinstance(understood, Understood) else None
     try:
-        person = await _asker(role, graph)
-        skill = serving(SKILLS, understood.intent, named=bool(understood.slots.who))
-        if isinstance(skill, Later):
-            return _bare(text, skill.line, Outcome.CANNOT_TELL)
-        own = bool(understood.slots.who) and all(each.kind is IdentifierKind.SELF for each in understood.slots.who)
-        check_may_ask(person, skill.about, own_account=own, subjects=len(understood.slots.who))
+        person = await _asker(role, graph) if isinstance(understood, Understood) else Person("", "", frozenset())
+
+        async def run(question: Question) -> tuple[Answer, str | None]:
+            reading = question.reading
+            return await _run(question.skill, text, reading, person, reach), reading.intent
+
+        given = await answered(SKILLS, understood, person, run)
     except NotAllowed as refusal:
-        return _bare(text, refusal.reason, Outcome.NOT_ALLOWED)
+        return _bare(text, refusal.reason, Outcome.NOT_ALLOWED), intent
     except NotFound:
-        return _bare(text, f"{role} names nobody in this tenant.", Outcome.NOT_FOUND)
+        return _bare(text, f"{role} names nobody in this tenant.", Outcome.NOT_FOUND), intent
     except SourceError as error:
-        return _bare(text, error.reason, Outcome.UNREACHABLE)
-    if understood.needs:
-        return _bare(text, WHOM, Outcome.NOT_FOUND)
+        return _bare(text, error.reason, Outcome.UNREACHABLE), intent
+    match given:
+        case NotUnderstood():
+            examples = "; ".join(each.example for each in given.nearest)
+            sentence = f"I did not understand that. You could ask: {examples}"
+            return _bare(text, sentence, Outcome.NOT_UNDERSTOOD), None
+        case Unserved():
+            return _bare(text, given.line, Outcome.CANNOT_TELL), given.reading.intent
+        case Whom():
+            return _bare(text, WHOM, Outcome.NOT_FOUND), given.reading.intent
+        case _:
+            return given
+
+
+async def _run(skill: Skill[Any], text: str, reading: Understood, person: Person, reach: Reach) -> Answer:
     simply = Role.ADMIN not in person.roles
-    question = Ask(
-        text, understood.intent, understood.slots, person.object_id, plain=simply, case_id=secrets.token_hex(4)
-    )
+    question = Ask(text, reading.intent, reading.slots, person.object_id, plain=simply, case_id=secrets.token_hex(4))
     found = await answer(skill, question, reach)
     return replace(found, outcome=Outcome.UNREACHABLE) if _nothing_read(found.document) else found
 

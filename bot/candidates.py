@@ -11,11 +11,11 @@ from bot.sentences import Message, Sentence, Token
 MOST_CANDIDATES = 4
 LONGEST_RUN = 4
 SHAPED, MIXED, FULL_NAME, WORD = range(4)
-_WORD = re.compile(r"[^\W\d_][\w'’-]+")
+_WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|['’-])+")
 _MIXED = re.compile(r"(?=[\w.'$-]*[^\W\d_])(?!v?\d[\d.]*$)[\w.'$-]*[\d._$-][\w.'$-]*")
 _NUMBER = re.compile(r"\d{6,10}")
 _PLAIN = re.compile(r"[\w&+–—-]|\w[\w'’./:-]*%?")
-_COMES = frozenset({"for", "with", "of", "user", "account", "nam", "call", "example", "e.g", "eg", "like", "say", "only"})
+_COMES = frozenset({"for", "with", "of", "user", "account", "nam", "call", "exampl", "e.g", "eg", "lik", "say", "only"})
 _GOES = frozenset({"is", "was", "has", "does", "did", "can", "will", "do", "wait", "includ", "miss", "neither", "too"})
 
 
@@ -86,7 +86,7 @@ def _in_sentence(lexicon: Lexicon, sentence: Sentence) -> Iterator[Candidate]:
             yield from _of_word(lexicon, sentence, place, introduced)
 
 
-def _of_word(lexicon: Lexicon, sentence: Sentence, place: int, introduced: bool) -> Iterator[Candidate]:  # noqa: FBT001
+def _of_word(lexicon: Lexicon, sentence: Sentence, place: int, introduced: bool) -> Iterator[Candidate]:
     token = sentence[place]
     if token.identifier is None or (token.raw.isdecimal() and not _NUMBER.fullmatch(token.raw)):
         return

@@ -35,6 +35,7 @@ from bot.turns import (
     SendError,
     SendUnknown,
 )
+from bot.understanding import Question, Unserved, Whom, answered
 
 log = logging.getLogger("whysync.conversation")
 
@@ -143,8 +144,6 @@ class Conversation:
         """The card that ends the question; a sentence where the answer went to the asker alone. Raises NotAllowed."""
         understood = turn.understood or self._grammar.understand(turn.text, turn.mentions, self._previous(turn.place))
         person = await self._person(turn)
-        if isinstance(understood, NotUnderstood):
-            return talk.not_understood([intent.example for intent in understood.nearest])
         try:
             return await self._served(turn, person, understood, message)
         except SourceError as error:
@@ -154,23 +153,34 @@ class Conversation:
         in_channel = turn.place.kind is not ChatKind.PERSONAL
         return await self._people.person(turn.sender.object_id, turn.place.channel_id, in_channel=in_channel)
 
-    async def _served(self, turn: Turn, person: Person, understood: Understood, message: str | None) -> Card | str:
+    async def _served(
+        self, turn: Turn, person: Person, understood: Understood | NotUnderstood, message: str | None
+    ) -> Card | str:
+        async def run(question: Question) -> Card | str:
+            return await self._run(question.skill, turn, person, question.reading, message, private=question.own)
+
+        given = await answered(self._skills, understood, person, run)
+        match given:
+            case NotUnderstood():
+                return talk.not_understood([intent.example for intent in given.nearest])
+            case Unserved() if given.reading.intent == "followup":
+                return await self._followed(turn, person, given.reading, message)
+            case Unserved():
+                return notice("Not yet", given.line, Tone.WARNING)
+            case Whom():
+                self._remember(turn.place, Previous(given.reading.intent, asked=given.reading.needs), None)
+                return notice("Whom?", WHOM)
+            case _:
+                return given
+
+    async def _followed(self, turn: Turn, person: Person, understood: Understood, message: str | None) -> Card | str:
+        """`again` is the thread's own question once more; anything else asks about its last answer."""
         thread = self._threads.get(turn.place.key)
-        if understood.intent == "followup":
-            if thread is None or understood.topic != "again":
-                return self._about_last(person, understood.topic, thread)
-            understood = replace(
-                understood, intent=thread.previous.intent, slots=replace(understood.slots, who=thread.previous.who)
-            )
-        skill = serving(self._skills, understood.intent, named=bool(understood.slots.who))
-        if isinstance(skill, Later):
-            return notice("Not yet", skill.line, Tone.WARNING)
-        own = bool(understood.slots.who) and all(each.kind is IdentifierKind.SELF for each in understood.slots.who)
-        check_may_ask(person, skill.about, own_account=own, subjects=len(understood.slots.who))
-        if understood.needs:
-            self._remember(turn.place, Previous(understood.intent, asked=understood.needs), None)
-            return notice("Whom?", WHOM)
-        return await self._run(skill, turn, person, understood, message, private=own)
+        if thread is None or understood.topic != "again" or thread.previous.intent == "followup":
+            return self._about_last(person, understood.topic, thread)
+        slots = replace(understood.slots, who=thread.previous.who)
+        again = replace(understood, intent=thread.previous.intent, slots=slots, needs=())
+        return await self._served(turn, person, again, message)
 
     async def _run(
         self,

@@ -46,7 +46,7 @@ class Intent:
 class Defaults:
     """What a message asks that fits no phrase, or a phrase of an intent that yields.
 
-    `trouble` and `shared` are words, in their stems: what is said when something is wrong, and what belongs to all.
+    `trouble`: the stems of what is said when something is wrong; `shared`: what belongs to all, as it is typed.
     """
 
     somebody: str
@@ -145,59 +145,71 @@ class Grammar:
             chosen = next((one for one in found if one.rank == 2 and self._about_somebody(one)), chosen)
         more = message.cut or any(one is not chosen and one.rank == 2 for one in found)
         reading = self._understood(chosen, message, previous, text, more=more)
-        return self._yielded(chosen, reading, message, text) if chosen.yields else reading
+        return self._yielded(chosen, reading, message, text, previous) if chosen.yields else reading
 
-    def _yielded(self, chosen: _Found, reading: Understood, message: Message, text: str) -> Understood:
+    def _yielded(
+        self, chosen: _Found, reading: Understood, message: Message, text: str, previous: Previous | None
+    ) -> Understood:
         """Somebody is in trouble, or a code is explained for somebody: that person is asked about, if there is one."""
         if self._defaults is None:
             return reading
         slots = slots_of(self._lexicon, message, chosen.match.slots, text, chosen.sentence)
         slots = with_people(slots, self._lexicon, message, chosen.sentence, chosen.match.slots, "tenant")
-        meant = bool(slots.codes) and any(each.introduced for each in candidates(self._lexicon, message))
-        names = {each.identifier for each in candidates(self._lexicon, message)}
-        sure = [each for each in slots.who if each in names]
-        if not (sure or slots.maybe) or not (meant or self._said(message, self._defaults.trouble)):
-            return reading
-        otherwise = None if sure else reading
-        return Understood(self._defaults.somebody, slots, reading.phrase, more=reading.more, otherwise=otherwise)
+        found = candidates(self._lexicon, message)
+        sure = any(each.identifier in slots.who for each in found)
+        asked = bool(slots.codes) and any(each.introduced for each in found)
+        if found and (sure or slots.maybe) and (asked or self._said(message, self._defaults.trouble)):
+            otherwise = None if sure else reading
+            return Understood(self._defaults.somebody, slots, reading.phrase, more=reading.more, otherwise=otherwise)
+        loose = chosen.rank == 1 or (previous is None and chosen.entry.intent.wants == "previous")
+        return (self._everybody(message, slots) if loose else None) or reading
+
+    def _everybody(self, message: Message, slots: Slots) -> Understood | None:
+        """Trouble with what belongs to all."""
+        if self._defaults is None or not self._said(message, self._defaults.trouble):
+            return None
+        shared = any(
+            word in self._defaults.shared for one in message.sentences for t in one for word in fold(t.raw).split()
+        )
+        return Understood(self._defaults.everybody, replace(slots, who=(), maybe=()), "") if shared else None
 
     def _by_default(self, message: Message, text: str, previous: Previous | None) -> Understood | NotUnderstood:
         """No phrase fits. Whom the text names is asked about, else what belongs to all, if it speaks of trouble."""
         sentence = message.sentences[0] if message.sentences else ()
         slots = slots_of(self._lexicon, message, (), text, sentence)
-        lost = NotUnderstood(
-            self._nearest(message), with_people(slots, self._lexicon, message, sentence, (), "person")
-        )
+        named = with_people(slots, self._lexicon, message, sentence, (), "person", guess=False)
+        lost = NotUnderstood(self._nearest(message), named)
         if self._defaults is None or unreadable(message) or self._refused(message):
             return lost
-        trouble = self._said(message, self._defaults.trouble)
-        found = candidates(self._lexicon, message)
-        shared = trouble and self._said(message, self._defaults.shared)
-        everybody = Understood(self._defaults.everybody, slots, "") if shared else None
-        if found and (trouble or found[0].strong):
-            certain = any(each.strong or each.introduced or each.rank == FULL_NAME for each in found)
-            slots = with_people(slots, self._lexicon, message, sentence, (), "tenant")
-            otherwise = everybody or (None if certain else lost)
-            return self._settled(self._defaults.somebody, None, slots, "", previous, otherwise=otherwise)
-        return everybody or lost
+        found, everybody = candidates(self._lexicon, message), self._everybody(message, slots)
+        if not found or not (found[0].strong or self._said(message, self._defaults.trouble)):
+            return everybody or lost
+        named = with_people(slots, self._lexicon, message, sentence, (), "tenant")
+        certain = any(each.strong or each.introduced or each.rank == FULL_NAME for each in found)
+        otherwise = everybody or (None if certain else lost)
+        return self._settled(self._defaults.somebody, None, named, "", previous, otherwise=otherwise)
 
     def _said(self, message: Message, words: Collection[str]) -> bool:
-        return any(part in words for one in message.sentences for token in one for part in token.word.split())
+        return any(_says(sentence, words) for sentence in message.sentences)
 
     def _refused(self, message: Message) -> bool:
-        """Holds a phrase that would change something, though not plainly enough to be obeyed."""
+        """Holds a phrase of several words that would change something, though not plainly enough to be obeyed."""
         for sentence in message.sentences:
             grid = self._lexicon.grid(sentence)
-            acting = (entry for entry in self._entries if entry.intent.acts)
-            if any(_possible(entry, grid, in_thread=True) and match(entry.pattern, grid) for entry in acting):
+            acting = (one for one in self._entries if one.intent.acts and _possible(one, grid, in_thread=True))
+            found = (match(entry.pattern, grid) for entry in acting)
+            if any(one is not None and one.content - len(one.slots) > 1 for one in found):
                 return True
         return False
 
     def _about_somebody(self, found: _Found) -> bool:
-        """A phrase about a person, with a name in it that no common word passes for."""
-        named = (found.sentence[place] for slot, place in found.match.slots if slot == "who")
-        sure = any(self._lexicon.names(token) and not self._lexicon.doubtful(token) for token in named)
-        return sure and found.entry.intent.wants in {"person", "person?"} and not found.yields
+        """A phrase about a person, with a name in it that no common word passes for, and trouble in the sentence."""
+        named = [found.sentence[place] for slot, place in found.match.slots if slot == "who"]
+        sure = any(
+            self._lexicon.names(one) and not self._lexicon.doubtful(one) and not one.raw.isdecimal() for one in named
+        )
+        wrong = self._defaults is not None and _says(found.sentence, self._defaults.trouble)
+        return sure and wrong and found.entry.intent.wants in {"person", "person?"} and not found.yields
 
     def _prepared(self, message: Message) -> Message:
         sentences = tuple(self._lexicon.prepare(sentence) for sentence in message.sentences)
@@ -251,16 +263,15 @@ class Grammar:
             name, topic = previous.intent, previous.topic
             wants = next((one.wants for one in self.intents if one.name == name), wants)
             named = self._with_people(slots, found, message, wants, plain=intent.acts)
-        return self._settled(
-            name, topic, named, found.entry.pattern.phrase, previous, more=more, otherwise=None
-        )
+        settled = self._settled(name, topic, named, found.entry.pattern.phrase, previous, more=more)
+        if settled.slots.who or not settled.slots.maybe or settled.otherwise:
+            return settled
+        return replace(settled, otherwise=self._everybody(message, slots))
 
-    def _with_people(
-        self, slots: Slots, found: _Found, message: Message, wants: str | None, *, plain: bool
-    ) -> Slots:
-        return with_people(
-            slots, self._lexicon, message, found.sentence, found.match.slots, wants or "", plain=plain
-        )
+    def _with_people(self, slots: Slots, found: _Found, message: Message, wants: str | None, *, plain: bool) -> Slots:
+        guess = self._defaults is not None
+        bound = found.match.slots
+        return with_people(slots, self._lexicon, message, found.sentence, bound, wants or "", plain=plain, guess=guess)
 
     def _settled(
         self,
@@ -270,7 +281,7 @@ class Grammar:
         phrase: str,
         previous: Previous | None,
         *,
-        otherwise: Understood | NotUnderstood | None,
+        otherwise: Understood | NotUnderstood | None = None,
         more: bool = False,
     ) -> Understood:
         """With what the thread knows. Where only a directory can tell whether somebody is named, also without."""
@@ -316,6 +327,10 @@ def _entry(intent: Intent, pattern: Pattern) -> _Entry:
         tuple(element.words for element in required if element.words),
         tuple(element.slot for element in required if element.slot),
     )
+
+
+def _says(sentence: Sentence, words: Collection[str]) -> bool:
+    return any(part in words for token in sentence for part in token.word.split())
 
 
 def _vocabulary(intent: Intent) -> frozenset[str]:

@@ -27,7 +27,9 @@ NOBODY = frozenset(  # words that are nobody's account, known to a grammar or no
 JOINERS = frozenset({"and", "or", "with", "vs", "versu"})
 PRONOUNS = frozenset({"he", "she", "they", "him", "her", "them", "it"})
 PARTICLES = frozenset(
-    "de la le du del della di da dos das van von der den ten ter zu zur af av bin ibn al el y e".split()
+    particle
+    for line in ("de la le du del della di da dos das van von der den ten ter zu zur af av bin ibn al el y e",)
+    for particle in line.split()
 )
 """Small words inside a name: Zoë de la Tour."""
 LONGEST_NAME = 5

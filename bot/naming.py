@@ -35,8 +35,13 @@ def with_people(
     wants: str,
     *,
     plain: bool = False,
+    guess: bool = True,
 ) -> Slots:
-    """The slots with `who`, and `maybe` where that leaves a doubt. `plain`: it must be said outright, so no doubt."""
+    """The slots with `who`, and `maybe` where that leaves a doubt.
+
+    `plain`: it must be said outright, so there is no doubt. `guess`: a common word where a name is expected is in doubt
+    even if nothing better is named.
+    """
     named = named_in(lexicon, sentence, bound, somebody=wants in ABOUT_SOMEBODY, whole=not plain and wants != "pair")
     who = named.sure
     if not who and (wants in ABOUT_SOMEBODY or wants == "tenant"):
@@ -50,7 +55,7 @@ def with_people(
     taken = slots.group.text.lower() if slots.group else None
     likely = tuple(each for each in likely if each.text.lower() != taken)
     if not who and not likely:
-        return replace(slots, who=named.doubtful)
+        return replace(slots, maybe=named.doubtful) if guess else replace(slots, who=named.doubtful)
     return replace(slots, who=who, maybe=likely[:MOST_CANDIDATES])
 
 
@@ -108,9 +113,7 @@ def _full_name(lexicon: Lexicon, sentence: Sentence, place: int) -> Identifier |
     return Identifier(IdentifierKind.DISPLAY_NAME, name)
 
 
-def _elsewhere(
-    lexicon: Lexicon, message: Message, sentence: Sentence, *, somebody: bool
-) -> tuple[Identifier, ...]:
+def _elsewhere(lexicon: Lexicon, message: Message, sentence: Sentence, *, somebody: bool) -> tuple[Identifier, ...]:
     """Somebody named outside the sentence that asks: in another one, or in what is quoted."""
     for other in (one for one in message.sentences if one is not sentence):
         alone = [("who", 0)] if somebody and len(other) == 1 and lexicon.bare(other[0]) else []

@@ -23,10 +23,17 @@ LATER: tuple[Later, ...] = (
         "I cannot run a check on a server on request yet; what probes report is part of every answer to why somebody does not sync.",
         About.NOTHING,
     ),
-    Later((phrases.DELETES_PENDING,), "I cannot list held deletions yet; ask for the sync status to see whether a job holds any."),
+    Later(
+        (phrases.DELETES_PENDING,),
+        "I cannot list held deletions yet; ask for the sync status to see whether a job holds any.",
+    ),
     Later((phrases.COMPARE,), "I cannot compare two people yet; ask about one of them.", About.NOTHING),
     Later((phrases.WATCH,), "I cannot watch somebody for you yet; ask again in a few minutes.", About.NOTHING),
-    Later((phrases.LIMITS, phrases.HOWTO), "I know causes, not the manual: ask me about a person, the jobs or a code.", About.NOTHING),
+    Later(
+        (phrases.LIMITS, phrases.HOWTO),
+        "I know causes, not the manual: ask me about a person, the jobs or a code.",
+        About.NOTHING,
+    ),
     Later(
         (phrases.FOLLOWUP,),
         "I do not know what this is about: ask about somebody first. Then I can go on from there.",

@@ -19,13 +19,10 @@ from infra.local.world import World
 CASES = Path(__file__).parent / "cases"
 FILES = sorted(CASES.glob("*.json"))
 KNOWN_MISSES: dict[str, str] = tomllib.loads((CASES / "known_misses.toml").read_text(encoding="utf-8"))
-QUICK = {
-    "net-servicebus-blocked",
-    "q-too-many-deletes",
-    "state-healthy-tenant",
-    "obj-already-in-sync",
-    "agent-none-active",
-}
+BLOCKED = "net-servicebus-blocked-silent-relay"
+QUICK = {BLOCKED, "agent-service-stopped", "q-exception", "scope-ou-not-selected", "state-healthy-tenant"}
+MOST_CALLS = 40
+"""Requests to Graph for one question, in the hungriest of the cases."""
 
 each_case = pytest.mark.parametrize(
     "path",
@@ -53,6 +50,7 @@ async def test_a_case_is_answered_as_labelled_and_rests_on_its_records(
     assert wrong(verdict) == []
     claimed = records(verdict, "causes", "also") | {b["record"] for step in verdict["trace"] for b in step["because"]}
     assert [record for record in sorted(claimed) if not holds(world.document, record)] == []
+    assert verdict["graphCalls"] <= MOST_CALLS
     gold = gold_of(world)
     right = gold.top1(verdict) and verdict["state"] == gold.state
     if path.stem in KNOWN_MISSES:
@@ -69,10 +67,10 @@ def test_a_known_miss_is_a_case_of_ours_with_a_reason() -> None:
 
 
 async def test_the_same_case_gives_the_same_verdict_again() -> None:
-    world = World.load(CASES / "net-servicebus-blocked.json")
-    first, second = (verdict_of(await replay(world)) for _ in range(2))
+    world = World.load(CASES / f"{BLOCKED}.json")
+    first, second = verdict_of(await replay(world)), verdict_of(await replay(world))
     for verdict in (first, second):
-        verdict.pop("caseId", None)
+        verdict["text"] = verdict["text"].replace(verdict.pop("caseId"), "")
         for source in verdict["sources"]:
             source.pop("tookMs")
     assert first == second
@@ -176,7 +174,7 @@ async def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path: Pa
 
 
 async def test_the_board_takes_each_decisive_record_away_and_says_what_is_left(tmp_path: Path) -> None:
-    case = labelled("net-servicebus-blocked")
+    case = labelled(BLOCKED)
     (tmp_path / "one.json").write_text(json.dumps(case), encoding="utf-8")
     board = await score(tmp_path, ablate=True)
     row = board["rows"][0]
@@ -189,6 +187,10 @@ async def test_the_board_takes_each_decisive_record_away_and_says_what_is_left(t
 # The records of a case
 
 
+def _failures(case: dict[str, Any]) -> int:
+    return len(case["tenant"].get("failures") or ())
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_decisive_record_can_be_taken_away_and_is_gone_then(path: Path) -> None:
     case = labelled(path.stem)
@@ -197,8 +199,8 @@ def test_every_decisive_record_can_be_taken_away_and_is_gone_then(path: Path) ->
         less = without(case, record)
         assert less != case
         assert World.parse(less).at == World.parse(case).at
-        blocked = any(f"/{part}/" in record for part in ()) or record.startswith(("graph:jobs/", "graph:schema/"))
-        assert blocked or not holds(less, record)
+        closed = record.startswith(("graph:jobs/", "graph:schema/"))
+        assert not holds(less, record) or (closed and _failures(less) == 1 + _failures(case))
     assert case == kept
 
 
@@ -224,7 +226,7 @@ def test_an_empty_answer_is_held_unless_its_source_was_closed() -> None:
 
 
 async def good() -> dict[str, Any]:
-    return verdict_of(await replay(World.load(CASES / "net-servicebus-blocked.json")))
+    return verdict_of(await replay(World.load(CASES / f"{BLOCKED}.json")))
 
 
 @pytest.mark.parametrize(

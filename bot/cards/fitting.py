@@ -21,7 +21,7 @@ def size(card: object) -> int:
 
 
 def fitted(card: Element, most: int = MOST) -> Element:
-    """Folded parts are cut first, the last one first; then tables; then what stands lowest."""
+    """Folded parts are cut first, the last one first; then tables; then what stands lowest; then every text."""
     body = list(card["body"])
 
     def over() -> int:
@@ -33,7 +33,25 @@ def fitted(card: Element, most: int = MOST) -> Element:
                 body[index] = _shortened(body[index], key, excess)
     if (excess := over()) > 0:
         body = _without_lowest(body, excess)
-    return {**card, "body": body}
+    made = {**card, "body": body}
+    for longest in (150, 75, 30, 12):
+        if size(made) > most:
+            made = _cut(made, longest)
+    return made
+
+
+def _cut(node: Any, longest: int) -> Any:
+    """The last resort, for texts of which every character takes twelve bytes: all of them get shorter."""
+    if isinstance(node, list):
+        return [_cut(each, longest) for each in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: safe(value, longest) if _spoken(key, node) else _cut(value, longest) for key, value in node.items()}
+
+
+def _spoken(key: str, node: Element) -> bool:
+    """Text that a person reads, and no clock, no address and no id."""
+    return key in ("title", "fallbackText", "speak") or (key == "text" and node.get("type") == "TextRun")
 
 
 def _folded(element: Element) -> bool:

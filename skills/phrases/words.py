@@ -93,20 +93,22 @@ CODES = {  # said in words, or of two parts only, so that their shape does not g
 NAMES = {"attr": ATTRIBUTES, "code": CODES}
 
 TROUBLE = """
-not no never none nothing nobody nowhere neither cannot without missing absent lost gone vanished disappeared deleted removed
-fail failed failing failure error errors problem problems issue issues trouble wrong broken break breaks broke stuck
-hang hangs hanging stopped stops dead down off pending waiting waits wait late slow delayed delay stale old outdated refused
-refuses rejected rejects denied blocked locked disabled skipped ignored quarantine quarantined conflict conflicts clash
-clashes duplicate duplicates twice flipping flips keeps still why reason cause unsynced unable incomplete inactive offline
-paused unhealthy timeout timeouts empty mismatch zero affected suffering worried complaining complains
+not no never none nothing nobody nowhere neither cannot without missing absent lost gone vanished disappeared deleted
+removed fail failed failing failure error errors problem problems issue issues trouble wrong broken break breaks broke
+stuck hang hangs hanging stopped stops dead down off pending waiting waits wait late slow delayed delay stale old
+outdated refused refuses rejected rejects denied blocked locked disabled skipped ignored quarantine quarantined
+conflict conflicts clash clashes duplicate duplicates twice flipping flips keeps still why reason cause unsynced
+unable incomplete inactive offline paused unhealthy timeout timeouts empty mismatch zero affected suffering worried
+complaining complains
 """
 SHARED = """
-agent agents job jobs config configuration sync synchronisation synchronization provisioning cycle quarantine nobody everybody
-everyone everything nothing noone users accounts server connector tenant
+agent agents job jobs config configs configuration configurations sync synchronisation synchronization provisioning cycle
+cycles quarantine nobody everybody everyone everything nothing noone users accounts people leavers starters joiners
+hires newcomers students teachers employees colleagues staff folks groups tenant connector
 """
 DEFAULTS = Defaults(
     somebody="why_user",
     everybody="mass_problem",
     trouble=frozenset(stem(word) for word in TROUBLE.split()),
-    shared=frozenset(stem(word) for word in SHARED.split()),
+    shared=frozenset(SHARED.split()),
 )

@@ -60,6 +60,8 @@ def servicebus_blocked(
         return None
     way, host = shut[0], reached.blocked(shut[0].buses)[0].host
     others = reached.open_hosts(way.others(reached.service_bus))
+    if reached.no_way_out(way.buses) or (way.others(reached.service_bus) and not others):
+        return None  # nothing is reached: the card, the account or the way out, not a rule about Service Bus
     certainty = channel.sure(others, way.beside_agent, not _unprobed(agents, ways))
     return certainty(
         f"The firewall stops {way.probe} from reaching {host}:443, so the cloud cannot reach the agent.",

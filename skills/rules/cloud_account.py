@@ -57,7 +57,8 @@ def account_missing(jobs: Jobs, own: SubjectJob | Missing, account: SyncAccount 
     gone = not isinstance(account, Missing) and account.user is None
     if job is None or _blocked(account) or any(code in _said(job) for code in EXPIRED_CODES):
         return None
-    if not gone and (not any(code in _said(job) for code in MISSING_CODES) or _is_disabled(account)):
+    unseen = isinstance(account, Missing)
+    if not gone and not (unseen and any(code in _said(job) for code in MISSING_CODES)):
         return None
     deleted = None if isinstance(account, Missing) else account.deleted
     told = [] if isinstance(account, Missing) or not gone else [account.record.saying(f"no user {NAME} was found")]

@@ -1,10 +1,27 @@
 """Allow lists, identities, network cards and clouds: why a server's traffic takes a wrong way or none."""
 
+from typing import Any
+
 from bot.diagnosis import Finding, Kind, Rule, proven, rule
 from bot.evidence import Because, Missing
 from skills.facts.jobs import Jobs, SubjectJob
 from skills.facts.log import Attempts
-from skills.facts.site import AgentInstall, Contacts, EventLog, Host, HostResult, Nic, Proxy, Seen, Tcp, TcpResult
+from skills.facts.site import (
+    AgentInstall,
+    Contacts,
+    EventLog,
+    Host,
+    HostResult,
+    Nic,
+    Proxy,
+    Seen,
+    Tcp,
+    TcpResult,
+    Tls,
+    TlsResult,
+    WebSocket,
+    WebSocketResult,
+)
 from skills.facts.tenant import Domains, Now
 from skills.rules import reached
 from skills.rules.chain import DEAF
@@ -25,14 +42,14 @@ def user_bound_firewall(
     subject: SubjectJob | Missing,
     log: EventLog | Missing,
     attempts: Attempts | Missing,
+    tls: Tls | Missing,
+    websocket: WebSocket | Missing,
 ) -> Finding | None:
     channel = channel_state(now, jobs, subject, log, attempts)
     shut = next((seen for seen in tcp.seen if is_service(seen.identity) and _bus(seen) == {False}), None)
     if channel.works or shut is None:
         return None
-    free = next(
-        (seen for seen in tcp.seen if seen.identity and not is_service(seen.identity) and True in _bus(seen)), None
-    )
+    free = _reached_by_a_person(tcp, tls, websocket)
     if free is None:
         return None
     return channel.sure(shut.agent_host)(
@@ -45,6 +62,19 @@ def user_bound_firewall(
         fix=["Allow outbound TCP 80 and 443 for services (Network Service, the gMSA), not only for people.", CLEAR],
         since=channel.since,
     )
+
+
+def _reached_by_a_person(tcp: Tcp, tls: Tls | Missing, websocket: WebSocket | Missing) -> Seen[Any] | None:
+    """A check of the same hosts that an ordinary account ran, and that passed."""
+    ran: list[Seen[Any]] = list(tcp.seen)
+    for further in (tls, websocket):
+        ran += () if isinstance(further, Missing) else further.seen
+    people = (seen for seen in ran if seen.identity and not is_service(seen.identity))
+    return next((seen for seen in people if any(_passed(each) for each in seen.value)), None)
+
+
+def _passed(result: TcpResult | TlsResult | WebSocketResult) -> bool:
+    return reached.service_bus(result.host) and result.outcome == "ok"
 
 
 def is_service(identity: str | None) -> bool:
@@ -100,7 +130,8 @@ def wrong_network_card(
     channel = channel_state(now, jobs, subject, log, attempts)
     for seen in host.on_agent_hosts():
         card, results = _wrong_card(seen.value), _direct(tcp, seen.probe)
-        if channel.works or card is None or any(each.outcome == "ok" for each in results):
+        reachable = sum(each.outcome == "ok" for each in results)
+        if channel.works or card is None or 2 * reachable > len(results):
             continue
         return channel.sure(results, seen.agent_host)(
             f"{seen.probe} sends its traffic out by the network card {card.name}, which has no way to the internet.",

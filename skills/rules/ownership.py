@@ -49,12 +49,13 @@ def connect_owns_user(
     who: Identity | Missing,
 ) -> Finding | None:
     user = synced_user(cloud)
-    if user is None or user.last_sync is None or now.at - user.last_sync > FRESH or not _never_ours(rows, tries, who):
-        return None
+    if user is None or user.last_sync is None or user.last_sync < rows.since or not _never_ours(rows, tries, who):
+        return None  # written before our log begins, it may have been written by us
     if own.job is not None and not _out_of_scope(schema, place, account):
         return None
     outside = _scope_says(schema, own)
-    return proven(
+    fresh = now.at - user.last_sync <= FRESH
+    return (proven if fresh else likely)(
         f"{user.upn} is synced by Entra Connect, not by Cloud Sync, so nothing about it is found here.",
         because=[
             user.record.saying(f"synced, last written {utc(user.last_sync)}"),

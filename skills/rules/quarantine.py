@@ -1,12 +1,12 @@
 """Quarantine: the job met too many failures or deletions, and is now tried only rarely."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.diagnosis import Finding, Kind, Rule, likely, proven, rule
 from bot.evidence import Because, Missing, Record
 from skills.facts.directory import CloudAccount
-from skills.facts.jobs import DeleteThreshold, Jobs, SubjectJob, SyncJob
+from skills.facts.jobs import DeleteThreshold, Jobs, Quarantine, SubjectJob, SyncJob
 from skills.facts.log import LogRow, RecentRows, SubjectRows
 from skills.facts.subject import Identity
 from skills.facts.tenant import AuditEntry, ConfigurationChanges, Now, SyncFeatures
@@ -265,7 +265,7 @@ def cleared_not_fixed(jobs: Jobs, own: SubjectJob | Missing, changes: Configurat
     began = job.quarantine.began
     tries = [each for each in changes.about("restart") if each.at and each.at <= began]
     last = tries[0] if tries else None
-    if last is None or last.at is None or began - last.at > SOON:
+    if last is None or last.at is None or began - last.at > SOON or not _was_held_before(job.quarantine, last.at):
         return None
     return (proven if len(tries) > 1 else likely)(
         f"The quarantine of {job.configuration} was lifted and came back within minutes: its cause is still there.",
@@ -275,6 +275,13 @@ def cleared_not_fixed(jobs: Jobs, own: SubjectJob | Missing, changes: Configurat
         ],
         fix=["Do not restart again. Remove the cause first, then lift the quarantine once."],
         since=began,
+    )
+
+
+def _was_held_before(quarantine: Quarantine, restart: datetime) -> bool:
+    """Whether there was a quarantine to lift when somebody restarted."""
+    return (quarantine.series_count or 0) > 1 or (
+        quarantine.series_began is not None and quarantine.series_began < restart
     )
 
 

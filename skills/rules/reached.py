@@ -128,6 +128,12 @@ def blocked(results: Iterable[TcpResult]) -> tuple[TcpResult, ...]:
     return tuple({bare(each.host): each for each in every}.values())
 
 
+def no_way_out(results: Iterable[TcpResult]) -> bool:
+    """The server itself knows no route: no firewall was asked."""
+    every = tuple(results)
+    return bool(every) and all(each.outcome == "no-route" for each in every)
+
+
 def open_hosts(results: Iterable[TcpResult]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each.host for each in results if each.outcome == "ok"))
 

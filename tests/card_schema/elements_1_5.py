@@ -1,6 +1,6 @@
 """Adaptive Cards 1.5, as much of it as we use, checked strictly: what is not listed here may not stand in a card.
 
-Written after the public documentation of the schema (adaptivecards.io/explorer); Teams itself drops what it does not know
+Written after the public documentation of the schema (adaptivecards.io/explorer). Teams drops what it does not know
 without a word, so that a misspelt property would never be seen.
 """
 

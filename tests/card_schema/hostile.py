@@ -11,7 +11,7 @@ INVISIBLE = "Ja\u200bne\u00ad\ufeff Doe\U000e0041"
 HALF = "Jane \ud800 Doe"
 EXPANDING = "{{DATE(2017-02-14T06:08:00Z,SHORT)}} ${evil}"
 MARKUP = "<img src=x onerror=alert(1)><script>alert(1)</script>"
-FORMULA = "=HYPERLINK(\"https://evil.example\")"
+FORMULA = '=HYPERLINK("https://evil.example")'
 SECRETS = "bind failed, password=Hunter2!now Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 EMOJI = "\U0001f600" * 200
 

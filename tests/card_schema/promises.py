@@ -16,7 +16,8 @@ MOST_COLUMNS = 4
 MOST_BUTTONS = 6
 HOSTS = {"entra.microsoft.com"}
 OWN_TEXT = re.compile(
-    r"\*\*[A-Z][a-z ]+:\*\* \{\{DATE\([0-9TZ:-]+,SHORT\)\}\} \{\{TIME\([0-9TZ:-]+\)\}\} \(\d\d \w{3} \d{4} \d\d:\d\d UTC\)"
+    r"\*\*[A-Z][a-z ]+:\*\* \{\{DATE\([0-9TZ:-]+,SHORT\)\}\} \{\{TIME\([0-9TZ:-]+\)\}\} "
+    r"\(\d\d \w{3} \d{4} \d\d:\d\d UTC\)"
 )
 """The one text that is Markdown: a clock, made of nothing but our own words and a time."""
 ACTION_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")

@@ -24,7 +24,7 @@ pytestmark = [
 ]
 needs_renderer = pytest.mark.skipif(not chatpage.RENDERER.is_file(), reason="no card renderer: run make setup")
 
-VERDICT = re.compile("|".join(word.upper() for word in STATE_WORDS.values()))
+VERDICT = re.compile("|".join(re.escape(word.upper()) for word in STATE_WORDS.values()))
 CARD = ".message.bot .card"
 SLOW = 20_000
 AA = 4.5

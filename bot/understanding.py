@@ -1,0 +1,87 @@
+"""What is asked: the reading that the skills, the asker's rights and the directory leave of a message."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from bot.answering import Later, Skill, serving
+from bot.identifiers import IdentifierKind
+from bot.intents import NotUnderstood, Understood
+from bot.people import NotAllowed, Person, check_may_ask
+
+T = TypeVar("T")
+
+
+class NobodyMeant(Exception):  # noqa: N818  # an answer of the directory, not a defect
+    """None of the words that could be a name is anybody's: the message has to be read otherwise."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A reading that this person may ask."""
+
+    reading: Understood
+    skill: Skill[Any]
+    own: bool
+    """Whether it is about the asker's own account."""
+
+
+@dataclass(frozen=True)
+class Whom:
+    """Somebody has to be named first."""
+
+    reading: Understood
+
+
+@dataclass(frozen=True)
+class Unserved:
+    """No skill answers it; `line` says so."""
+
+    reading: Understood
+    line: str
+
+
+Unanswered = NotUnderstood | Unserved | Whom
+
+
+async def answered(
+    skills: Sequence[Skill[Any] | Later],
+    reading: Understood | NotUnderstood,
+    person: Person,
+    run: Callable[[Question], Awaitable[T]],
+) -> T | Unanswered:
+    """What `run` makes of the question; it is run again for the other reading if nobody is meant. Raises NotAllowed."""
+    asked = _asked(skills, reading, person)
+    if not isinstance(asked, Question):
+        return asked
+    try:
+        return await run(asked)
+    except NobodyMeant:
+        instead = asked.reading.otherwise or _outright(asked.reading)
+    return await answered(skills, instead, person, run)
+
+
+def _asked(
+    skills: Sequence[Skill[Any] | Later], reading: Understood | NotUnderstood, person: Person
+) -> Question | Unanswered:
+    """Who may not ask about people gets the reading that is about nobody, where there is one."""
+    if isinstance(reading, NotUnderstood):
+        return reading
+    who, maybe = reading.slots.who, reading.slots.maybe
+    skill = serving(skills, reading.intent, named=bool(who or maybe))
+    if isinstance(skill, Later):
+        return Unserved(reading, skill.line)
+    own = bool(who) and all(each.kind is IdentifierKind.SELF for each in who)
+    try:
+        check_may_ask(person, skill.about, own_account=own, subjects=len(who) or 1)
+    except NotAllowed:
+        if reading.otherwise is None:
+            raise
+        return _asked(skills, reading.otherwise, person)
+    return Whom(reading) if reading.needs else Question(reading, skill, own)
+
+
+def _outright(reading: Understood) -> Understood:
+    """About the best of the names, although nobody bears it: that is then the answer."""
+    slots = replace(reading.slots, who=reading.slots.maybe[:1], maybe=())
+    return replace(reading, slots=slots, otherwise=None)
