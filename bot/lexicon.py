@@ -46,6 +46,7 @@ _DOMAIN = re.compile(
 _HOST = re.compile(r"(?=[\w.-]*[\d-])[A-Z][A-Z0-9-]{3,}(?:\.[\w.-]+)?")
 _FILE = re.compile(r".+\.(?:exe|dll|log|txt|ps1|msi|json|xml|csv|config|zip|etl|evtx|pfx|cer|reg|bat|ini)|KB\d+", re.I)
 _COUNT = re.compile(r"(\d{1,7})(k?)", re.IGNORECASE)
+_NO_E = re.compile(r"(?:nd|ct|rt|rk|rd|ld|lk|ck|ft|lt|pt|nk|ll|[aiouyw])$")  # no word ends with these and an e
 _ANCHOR = re.compile(r"[^\W\d_]{5,30}")
 
 
@@ -65,7 +66,7 @@ class Lexicon:
             self._learn(word)
 
     def _learn(self, word: str) -> None:
-        for ending in ("", "s", "e", "es", "ed", "ing"):
+        for ending in ("", "s", "ed", "ing") if _NO_E.search(word) else ("", "s", "e", "es", "ed", "ing"):
             surface = word + ending
             if len(surface) >= 4 and surface.isalpha():
                 for shorter in _shortened(surface):

@@ -89,11 +89,17 @@ def _state(subject: Subject, evidence: Evidence, diagnosis: Diagnosis) -> tuple[
     blocking = tuple(each for each in roots if each.rule.kind is Kind.CAUSE)
     waiting = tuple(each for each in roots if each.rule.kind is Kind.WAITING)
     well = _tenant_is_well(evidence) if subject.kind is SubjectKind.TENANT else _in_sync(evidence, diagnosis)
-    if blocking and not (well and all(each.finding.certainty is Certainty.LIKELY for each in blocking)):
+    if blocking and not (well and not _something_proven(diagnosis)):
         return State.BLOCKED, blocking
     if waiting:
         return State.WAITING, waiting
     return (State.FINE if well else State.CANNOT_TELL), ()
+
+
+def _something_proven(diagnosis: Diagnosis) -> bool:
+    """A proven cause counts even where a likely one explains it: only guesses give way to a world that looks well."""
+    certain = (each for each in diagnosis.found if each.finding.certainty is Certainty.PROVEN)
+    return any(each.rule.kind is Kind.CAUSE for each in certain)
 
 
 def _nowhere(subject: Subject, evidence: Evidence) -> bool:

@@ -1,7 +1,7 @@
 """Settling who is meant, before anything is judged: by any identifier, in both directories, never by a guess."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -228,7 +228,7 @@ def _people(
     live: Iterable[CloudUser], gone: Iterable[CloudUser], ad: Iterable[tuple[AdObject, Record]]
 ) -> list[_Person]:
     """Puts together what is one person: the anchor ties both sides, else a name that both bear."""
-    people = [_Person(ad=item, source=record) for item, record in ad]
+    people = [_Person(ad=item, source=record) for item, record in _without_predecessors(tuple(ad))]
     anchors = {each.ad.anchor for each in people if each.ad}
     for user in sorted(live, key=lambda user: user.anchor is None or user.anchor not in anchors):
         at = _tied(people, user)
@@ -253,6 +253,14 @@ def _tied(people: Iterable[_Person], user: CloudUser) -> int | None:
     by_anchor = (index for index, ad in free if user.anchor and user.anchor == ad.anchor)
     by_name = (index for index, ad in free if _same(ad, user))
     return next(by_anchor, next(by_name, None))
+
+
+def _without_predecessors(
+    found: tuple[tuple[AdObject, Record], ...],
+) -> Iterator[tuple[AdObject, Record]]:
+    """A deleted object whose name a living one bears is no second person: it was made anew."""
+    living = {(item.sam or "").lower() for item, _ in found if not item.deleted}
+    return ((item, record) for item, record in found if not item.deleted or (item.sam or "").lower() not in living)
 
 
 def _same(ad: AdObject | None, user: CloudUser) -> bool:

@@ -42,8 +42,9 @@ def run(
 
 
 def line(*runs: Element | str, spacing: str = "Small", size: str | None = None) -> Element:
-    """A paragraph. Plain strings become runs."""
-    inlines = [run(each, most=600) if isinstance(each, str) else each for each in runs]
+    """A paragraph. Plain strings become runs; empty ones are left out, since no client takes them."""
+    made = [run(each, most=600) if isinstance(each, str) else each for each in runs]
+    inlines = [each for each in made if each["text"]] or [run("–")]
     if size:
         inlines = [{**each, "size": size} for each in inlines]
     return {"type": "RichTextBlock", "inlines": inlines, "spacing": spacing}

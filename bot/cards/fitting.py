@@ -72,7 +72,9 @@ def _without_lowest(body: list[Element], excess: int) -> list[Element]:
     foot = body[-KEPT_LAST:]
     rest = body[:-KEPT_LAST]
     dropped = _dropped(rest, excess, first=KEPT_FIRST)
-    return [*rest, _line(dropped), *foot]
+    left = {each.get("id") for each in rest}
+    opening = [each for each in rest if set(each.get("selectAction", {}).get("targetElements", ())) <= left]
+    return [*opening, _line(dropped), *foot]
 
 
 def _dropped(parts: list[Element], excess: int, first: int) -> int:

@@ -31,7 +31,8 @@ def safe(text: object, most: int = LONGEST) -> str:
     The result goes into a `TextRun`, which knows no Markdown. It never becomes a `TextBlock`, a URL or a mention.
     """
     raw = str(text)
-    spelled = "".join(_shown(character) for character in raw[: most * 4])
+    near = raw[: most * 4]
+    spelled = near if near.isprintable() else "".join(_shown(character) for character in near)
     flat = _STACKED.sub(r"\1", _SPACES.sub(" ", spelled))
     for secret, instead in _SECRETS:
         flat = secret.sub(instead, flat)

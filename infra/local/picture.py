@@ -18,7 +18,7 @@ QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run",
 )  # fmt: skip
-PHONE, DESK, WIDE = (390, 844), (1280, 900), (820, 1100)
+PHONE, DESK, WIDE = (390, 844), (1280, 900), (820, 1500)
 QUESTION = "why isn't jdoe syncing"
 STORY = "servicebus-blocked"
 PICTURE = Path("docs/verdict.png")

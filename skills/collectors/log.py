@@ -97,6 +97,9 @@ def _filter(subject: Subject) -> Filter | None:
     exact = []
     if subject.object_guid:
         exact.append(eq(Property.SOURCE_IDENTITY_ID, subject.object_guid))
+    if subject.group_id:
+        exact.append(eq(Property.SOURCE_IDENTITY_ID, subject.group_id))  # written back, a cloud group is the source
+        exact.append(eq(Property.TARGET_IDENTITY_ID, subject.group_id))
     accounts = (account for account in (subject.cloud, subject.deleted) if account)
     exact += [eq(Property.TARGET_IDENTITY_ID, account.id) for account in accounts]
     if exact:
@@ -107,6 +110,8 @@ def _filter(subject: Subject) -> Filter | None:
 
 def _is_about(row: LogRow, subject: Subject) -> bool:
     accounts = {account.id for account in (subject.cloud, subject.deleted) if account}
+    if subject.group_id and subject.group_id in (row.source_id, row.target_id):
+        return True
     if row.source_id and subject.object_guid:
         return row.source_id.lower() == subject.object_guid
     if row.target_id and row.target_id in accounts:

@@ -102,8 +102,8 @@ unable incomplete inactive offline paused unhealthy timeout timeouts empty misma
 complaining complains
 """
 SHARED = """
-agent agents job jobs config configs configuration configurations sync synchronisation synchronization provisioning cycle
-cycles quarantine nobody everybody everyone everything nothing noone users accounts people leavers starters joiners
+agent agents job jobs config configs configuration configurations sync synchronisation synchronization provisioning
+cycle cycles quarantine nobody everybody everyone everything nothing noone users accounts people leavers starters joiners
 hires newcomers students teachers employees colleagues staff folks groups tenant connector
 """
 DEFAULTS = Defaults(

@@ -9,7 +9,8 @@ from bot.identifiers import InvalidDn, parse_dn
 from skills.facts.ad import AdObject
 from skills.facts.jobs import Jobs, SubjectJob
 from skills.facts.log import Attempt, Attempts
-from skills.facts.site import AgentInstall, Control, Controllers, ControllerState, Directory, EventLog
+from skills.facts.site import AgentInstall, Control, Controllers, Directory, EventLog
+from skills.facts.site_records import ControllerState
 from skills.facts.subject import AdAccount, Identity
 from skills.facts.tenant import Now
 from skills.rules.channel_state import NOT_ASKED, channel_state, same_machine

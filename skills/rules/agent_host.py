@@ -8,7 +8,8 @@ from skills.facts.directory import CloudAccount
 from skills.facts.jobs import Jobs, SubjectJob
 from skills.facts.log import Attempts
 from skills.facts.reading import number
-from skills.facts.site import AgentInstall, EventLog, Host, HostResult, Seen, ServerClock, Services, Tls, Trace
+from skills.facts.site import AgentInstall, EventLog, Host, Seen, ServerClock, Services, Tls, Trace
+from skills.facts.site_records import HostResult
 from skills.facts.tenant import Now
 from skills.rules import reached
 from skills.rules.agent import coded

@@ -8,7 +8,8 @@ from bot.evidence import Because, Missing
 from skills.facts.directory import SyncAccount
 from skills.facts.jobs import Jobs, SubjectJob
 from skills.facts.log import Attempts, RecentRows
-from skills.facts.site import AgentInstall, AgentResult, EventLog, Gmsa, Seen, Services, Tcp, Tls, Trace, WebSocket
+from skills.facts.site import AgentInstall, EventLog, Gmsa, Seen, Services, Tcp, Tls, Trace, WebSocket
+from skills.facts.site_records import AgentResult
 from skills.facts.tenant import Now
 from skills.rules import reached
 from skills.rules.agent import coded

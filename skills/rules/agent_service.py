@@ -6,7 +6,8 @@ from bot.diagnosis import Finding, Kind, Rule, likely, proven, rule
 from bot.evidence import Missing
 from skills.facts.jobs import Jobs, SubjectJob
 from skills.facts.log import Attempts
-from skills.facts.site import Contact, Contacts, EventLog, Host, Seen, Services, ServiceState
+from skills.facts.site import Contact, Contacts, EventLog, Host, Seen, Services
+from skills.facts.site_records import ServiceState
 from skills.facts.tenant import Agents, Now
 from skills.rules import reached
 from skills.rules.chain import DEAF, STOPPED, channel_works

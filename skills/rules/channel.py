@@ -6,17 +6,7 @@ from bot.diagnosis import Finding, Rule, likely, proven, rule
 from bot.evidence import Because, Missing
 from skills.facts.jobs import Jobs, SubjectJob
 from skills.facts.log import Attempts
-from skills.facts.site import (
-    AgentInstall,
-    Contact,
-    Contacts,
-    Dns,
-    EventLog,
-    Proxy,
-    Tcp,
-    Tls,
-    WebSocket,
-)
+from skills.facts.site import AgentInstall, Contact, Contacts, Dns, EventLog, Proxy, Tcp, Tls, WebSocket
 from skills.facts.tenant import Agents, Now
 from skills.rules import reached
 from skills.rules.chain import DEAF

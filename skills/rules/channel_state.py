@@ -9,7 +9,8 @@ from bot.diagnosis import Finding, likely, proven
 from bot.evidence import Because, Missing
 from skills.facts.jobs import Jobs, SubjectJob, SyncJob
 from skills.facts.log import Attempt, Attempts
-from skills.facts.site import Event, EventLog, Seen, ServiceState, Trace
+from skills.facts.site import EventLog, Seen, Trace
+from skills.facts.site_records import Event, ServiceState
 from skills.facts.tenant import Now
 from skills.rules.chain import channel_code, channel_works, concerned, deaf_job
 

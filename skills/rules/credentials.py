@@ -6,7 +6,8 @@ from bot.diagnosis import Finding, Kind, Rule, likely, proven, rule
 from bot.evidence import Because, Missing
 from skills.facts.jobs import Jobs, SubjectJob
 from skills.facts.reading import moment
-from skills.facts.site import Event, EventLog, Gmsa, GmsaResult, Host, Seen, Services, ServiceState, Trace
+from skills.facts.site import EventLog, Gmsa, Host, Seen, Services, Trace
+from skills.facts.site_records import Event, GmsaResult, ServiceState
 from skills.facts.tenant import Now
 from skills.rules import reached
 from skills.rules.agent_service import all_stopped

@@ -4,7 +4,8 @@ from bot.diagnosis import Finding, Rule, likely, rule
 from bot.evidence import Because, Missing
 from skills.facts.jobs import Jobs, SubjectJob
 from skills.facts.log import Attempts
-from skills.facts.site import EventLog, Seen, Tcp, Tls, Trace, WebSocket, WebSocketResult
+from skills.facts.site import EventLog, Seen, Tcp, Tls, Trace, WebSocket
+from skills.facts.site_records import WebSocketResult
 from skills.facts.tenant import Now
 from skills.rules import reached
 from skills.rules.chain import DEAF

@@ -4,7 +4,8 @@ from bot.diagnosis import Finding, Rule, rule
 from bot.evidence import Because, Missing
 from skills.facts.jobs import Jobs, SubjectJob
 from skills.facts.log import Attempts
-from skills.facts.site import AgentInstall, Dns, DnsResult, EventLog, Seen, Tcp, Trace
+from skills.facts.site import AgentInstall, Dns, EventLog, Seen, Tcp, Trace
+from skills.facts.site_records import DnsResult
 from skills.facts.tenant import Now
 from skills.rules import reached
 from skills.rules.chain import DEAF

@@ -6,22 +6,8 @@ from bot.diagnosis import Finding, Kind, Rule, proven, rule
 from bot.evidence import Because, Missing
 from skills.facts.jobs import Jobs, SubjectJob
 from skills.facts.log import Attempts
-from skills.facts.site import (
-    AgentInstall,
-    Contacts,
-    EventLog,
-    Host,
-    HostResult,
-    Nic,
-    Proxy,
-    Seen,
-    Tcp,
-    TcpResult,
-    Tls,
-    TlsResult,
-    WebSocket,
-    WebSocketResult,
-)
+from skills.facts.site import AgentInstall, Contacts, EventLog, Host, Proxy, Seen, Tcp, Tls, WebSocket
+from skills.facts.site_records import HostResult, Nic, TcpResult, TlsResult, WebSocketResult
 from skills.facts.tenant import Domains, Now
 from skills.rules import reached
 from skills.rules.chain import DEAF

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from bot.evidence import Because, Missing, Record
-from skills.facts.site import AgentInstall, Dns, Proxy, Revocation, Seen, Tcp, TcpResult, Tls, TlsResult
+from skills.facts.site import AgentInstall, Dns, Proxy, Revocation, Seen, Tcp, Tls
+from skills.facts.site_records import TcpResult, TlsResult
 
 BUS_SUFFIXES = (".servicebus.windows.net", ".servicebus.usgovcloudapi.net", ".servicebus.chinacloudapi.cn")
 REGISTRATION_SUFFIXES = (".msappproxy.net", ".msappproxy.com", ".msappproxy.us", ".msappproxy.cn")

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from bot.diagnosis import Finding, Rule, likely, proven, rule
 from bot.evidence import Because, Missing
 from skills.facts.jobs import Jobs, SubjectJob
-from skills.facts.site import Access, Containers, Control, Directory, EventLog, Gmsa, Look, Seen, SiteFact, Trace
+from skills.facts.site import Access, Containers, Control, Directory, EventLog, Gmsa, Seen, SiteFact, Trace
+from skills.facts.site_records import Look
 from skills.facts.subject import Placement
 from skills.facts.tenant import Now
 from skills.rules.chain import QUARANTINE_EFFECTS, channel_works

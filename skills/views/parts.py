@@ -5,6 +5,7 @@ from datetime import datetime
 
 from bot.answering import Case, Offer
 from bot.cards.elements import Element, clock, fold, labelled, line, moment, run
+from bot.cards.text import safe
 from bot.diagnosis import Certainty, Found, Kind
 from skills.catalogue import catalogue
 from skills.facts.subject import Subject, SubjectKind
@@ -12,6 +13,7 @@ from skills.verdict import State, Verdict
 from skills.views.words import proof, source_word
 
 SHOWN_PROOFS = 3
+LONGEST_NAME = 60
 SHOWN_IDS = 8
 SHOWN_CAUSES = 3
 LOG = "provisioningLogs"
@@ -156,7 +158,7 @@ def read_log(verdict: Verdict) -> bool:
 
 def footer(at: datetime, took_ms: int, asker: str = "", case_id: str = "", *, log_read: bool = False) -> list[Element]:
     """Who asked, how old the data is, and what to quote where the answer is wrong."""
-    parts = [f"Asked by {asker}"] if asker else []
+    parts = [f"Asked by {safe(asker, LONGEST_NAME)}"] if asker else []
     parts += [f"took {_seconds(took_ms)}", f"data as of {moment(at)}"]
     parts += [f"wrong? quote case {case_id}"] if case_id else []
     lag = [line(run(LOG_LAG, subtle=True), spacing="Medium", size="Small")] if log_read else []

@@ -108,7 +108,8 @@ async def test_a_slow_source_costs_its_own_fact_at_its_own_deadline() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    evidence = await gathered(job, asking(never, within=0.02))
+    async with asyncio.timeout(5):
+        evidence = await gathered(job, asking(never, within=0.02))
     assert evidence.get(Site) == Missing("no answer within 0 seconds")
     assert isinstance(evidence.get(Job), Job)
 

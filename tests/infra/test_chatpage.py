@@ -48,6 +48,7 @@ async def page(browser: Browser, running: Demo) -> AsyncIterator[Page]:
     async with opened(browser, running.url) as shown:
         wrong: list[str] = []
         shown.on("pageerror", lambda error: wrong.append(str(error)))
+        shown.on("console", lambda line: wrong.append(line.text) if line.type in ("error", "warning") else None)
         await expect(shown.locator(".message.bot")).to_have_count(1)
         yield shown
         assert wrong == []

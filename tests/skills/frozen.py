@@ -1,6 +1,7 @@
-"""Frozen inputs for the cards: verdicts, log rows, jobs and agents with fixed times, made by hand and never by rules."""
+"""Frozen inputs for the cards: verdicts, log rows, jobs and agents with fixed times, made by hand, not by rules."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,10 +9,10 @@ from bot.answering import Ask, Case
 from bot.diagnosis import Certainty, Diagnosis, Finding, Found, Kind, Rule
 from bot.evidence import Because, Evidence, Fact, Missing, Record, Source
 from bot.intents import Slots
-from skills.facts.directory import CloudUser
 from skills.facts.jobs import Jobs, SyncJob
 from skills.facts.log import Attempts, LogRow, RecentRows, SubjectRows
-from skills.facts.site import AgentInstall, AgentResult, Contact, Contacts, Seen, Services, ServiceState
+from skills.facts.site import AgentInstall, Contact, Contacts, Seen, Services
+from skills.facts.site_records import AgentResult, ServiceState
 from skills.facts.subject import Candidate, Subject, SubjectKind
 from skills.facts.tenant import Agent, Agents, AuditEntry, ConfigurationChanges
 from skills.verdict import Clocks, ReachOfCause, Settle, State, TraceStep, Verdict
@@ -110,7 +111,13 @@ SOURCES = (
 )
 TRACE = tuple(
     TraceStep(step, result)
-    for step, result in (("import", "failed"), ("scope", "ok"), ("match", "unknown"), ("act", "unknown"), ("export", "unknown"))
+    for step, result in (
+        ("import", "failed"),
+        ("scope", "ok"),
+        ("match", "unknown"),
+        ("act", "unknown"),
+        ("export", "unknown"),
+    )
 )
 COMMON: dict[str, Any] = {
     "at": AT,
@@ -143,7 +150,7 @@ LIKELY = verdict(
     State.BLOCKED,
     LIKELY_SCOPE.finding.says,
     causes=(LIKELY_SCOPE,),
-    settle=Settle("directory", "AD admin", "Run `whysync probe check directory` on the agent's server (the probe is silent)."),
+    settle=Settle("directory", "AD admin", "Run `whysync probe check directory` on the agent's server (it is silent)."),
     clocks=Clocks(cycle=AT + timedelta(seconds=90)),
     reach=ReachOfCause(1, "corp.contoso.com", None),
 )
@@ -171,10 +178,15 @@ FINE = verdict(
 CANNOT_TELL = verdict(
     State.CANNOT_TELL,
     "From here it cannot be told why jdoe@contoso.com does not sync; the check that would settle it: tcp.",
-    settle=Settle("tcp", "AD admin", "Run `whysync probe check tcp` on the agent's server (probe SRV-SYNC01 is silent)."),
+    settle=Settle("tcp", "AD admin", "Run `whysync probe check tcp` on the agent's server (it is silent)."),
 )
 NOT_FOUND = verdict(
-    State.NOT_FOUND, "zzz is in neither Active Directory nor Entra ID.", NOBODY, also=(ABSENT,), trace=(), configuration=None
+    State.NOT_FOUND,
+    "zzz is in neither Active Directory nor Entra ID.",
+    NOBODY,
+    also=(ABSENT,),
+    trace=(),
+    configuration=None,
 )
 AMBIGUOUS = verdict(
     State.AMBIGUOUS, "jsmith could be any of 2. Which one do you mean?", NAMESAKES, trace=(), configuration=None
@@ -195,8 +207,12 @@ VERDICTS = {
 }
 
 
-def case(text: str, subject: Subject, facts: Mapping[type[Fact], Fact | Missing] | None = None, **ask: Any) -> Case[Subject]:
-    asked = Ask(text, ask.pop("intent", "logs"), ask.pop("slots", Slots()), None, "Alex Admin", case_id="70a6519f", **ask)
+def case(
+    text: str, subject: Subject, facts: Mapping[type[Fact], Fact | Missing] | None = None, **ask: Any
+) -> Case[Subject]:
+    asked = Ask(
+        text, ask.pop("intent", "logs"), ask.pop("slots", Slots()), None, "Alex Admin", case_id="70a6519f", **ask
+    )
     return Case(asked, subject, Evidence(facts or {}, SOURCES), Diagnosis((), (), ()), AT, 640, 7)
 
 
@@ -241,18 +257,10 @@ def contact(probe: str, *, relay: bool, fallback: bool) -> Contact:
 
 
 def install(version: str) -> AgentResult:
-    return AgentResult(
-        installed=True,
-        version=version,
-        installed_at=None,
-        tenant_id=None,
-        domains=(),
-        config_modified=None,
-        **{name: None for name in AGENT_REST},
-    )
+    unknown = dict.fromkeys(each.name for each in fields(AgentResult))
+    return AgentResult(**{**unknown, "installed": True, "version": version})
 
 
-AGENT_REST = tuple(AgentResult.__dataclass_fields__)[6:]
 SITES: dict[type[Fact], Fact | Missing] = {
     Agents: AGENTS,
     Contacts: Contacts(
@@ -297,7 +305,9 @@ def row(number: int, name: str = "Jane Doe", **error: Any) -> LogRow:
                     "description": "Written." if not error else "Refused.",
                 },
             ],
-            "modifiedProperties": [{"displayName": "mail", "oldValue": "jdoe@contoso.com", "newValue": "jane@contoso.com"}],
+            "modifiedProperties": [
+                {"displayName": "mail", "oldValue": "jdoe@contoso.com", "newValue": "jane@contoso.com"}
+            ],
         }
     )
 
@@ -313,9 +323,14 @@ RECENT = RecentRows(
 
 
 def entry(number: int, who: str = "Sam Second") -> AuditEntry:
-    values = {name: None for name in AuditEntry.__dataclass_fields__}
+    values = dict.fromkeys(each.name for each in fields(AuditEntry))
     at = AT - timedelta(hours=number)
-    told = {"record": Record(f"graph:directoryAudits/d{number}", at), "at": at, "actor": who, "activity": "Update scope"}
+    told = {
+        "record": Record(f"graph:directoryAudits/d{number}", at),
+        "at": at,
+        "actor": who,
+        "activity": "Update scope",
+    }
     return AuditEntry(**{**values, **told})
 
 

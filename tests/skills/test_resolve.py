@@ -107,6 +107,20 @@ async def test_the_anchor_ties_more_than_a_name_does(name: str) -> None:
     assert found.cloud.id == "own"
 
 
+async def test_the_anchor_chooses_among_objects_that_share_a_name() -> None:
+    """A service account lists the person's address as its own."""
+    shared = in_ad("svc", "Service", displayName="Jane Doe", proxyAddresses=["smtp:jdoe@adatum.jp"])
+    found = await meant("jdoe", document(users=[synced("jdoe", "Jane Doe")], ad=[shared, in_ad("jdoe", "Jane Doe")]))
+    assert found.candidates == ()
+    assert found.ad is not None
+    assert found.ad.sam == "jdoe"
+    named = await meant(
+        "jdoe@adatum.jp", document(users=[synced("jdoe", "Jane Doe")], ad=[shared, in_ad("jdoe", "Jane Doe")])
+    )
+    assert named.ad is not None
+    assert named.ad.sam == "jdoe"
+
+
 async def test_an_exact_name_wins_over_a_name_that_only_begins_so() -> None:
     people = [synced("jdoe", "Jane Doe"), in_cloud("jdoe2", "Jon Doe", mailNickname="jdoe")]
     found = await meant("jdoe", document(users=people))

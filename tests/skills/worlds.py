@@ -16,16 +16,7 @@ from skills.facts.directory import (
     SyncAccount,
 )
 from skills.facts.jobs import DeleteThreshold
-from skills.facts.site import (
-    Containers,
-    Controllers,
-    Dns,
-    Revocation,
-    ServerClock,
-    Tcp,
-    Tls,
-    WebSocket,
-)
+from skills.facts.site import Containers, Controllers, Dns, Revocation, ServerClock, Tcp, Tls, WebSocket
 from skills.facts.subject import Identity, Placement
 from skills.facts.tenant import (
     Domain,
