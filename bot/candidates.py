@@ -10,13 +10,24 @@ from bot.sentences import Message, Sentence, Token
 
 MOST_CANDIDATES = 4
 LONGEST_RUN = 4
-SHAPED, MIXED, FULL_NAME, WORD = range(4)
+SHAPED, MIXED, FULL_NAME, WORD, UNUSUAL = range(5)
 _WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|['’-])+")
 _MIXED = re.compile(r"(?=[\w.'$-]*[^\W\d_])(?!v?\d[\d.]*$)[\w.'$-]*[\d._$-][\w.'$-]*")
 _NUMBER = re.compile(r"\d{6,10}")
 _PLAIN = re.compile(r"[\w&+–—-]|\w[\w'’./:-]*%?")
+_GIVEN = frozenset(
+    name
+    for line in (
+        "mark grace rose june april august bill frank hope faith joy jack jan dean grant max ray sue pat drew dawn ivy",
+        "holly lily amber ruby victor miles chase hunter mason christian gene glen carol daisy don angel jay lee sandy",
+        "heather iris jade jean kit page pearl reed robin skip wade art rob guy crystal summer sky clay rich nick tony",
+    )
+    for name in line.split()
+)
 _COMES = frozenset({"for", "with", "of", "user", "account", "nam", "call", "exampl", "e.g", "eg", "lik", "say", "only"})
 _GOES = frozenset({"is", "was", "has", "does", "did", "can", "will", "do", "wait", "includ", "miss", "neither", "too"})
+
+_OTHERS = frozenset({"other", "everybody", "everyone", "all", "most", "many", "some", "two", "three", "several", "the"})
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,7 @@ def candidates(lexicon: Lexicon, message: Message) -> tuple[Candidate, ...]:
     """Best first, each name once."""
     found = [each for sentence in message.sentences for each in _in_sentence(lexicon, sentence)]
     best: dict[Identifier, Candidate] = {}
-    for each in sorted(found, key=lambda one: (one.rank, not one.introduced)):
+    for each in sorted(found, key=lambda one: (one.rank != SHAPED and not one.introduced, one.rank)):
         best.setdefault(each.identifier, each)
     return tuple(best.values())
 
@@ -56,6 +67,9 @@ def run_at(lexicon: Lexicon, sentence: Sentence, place: int) -> range:
         start -= 1
     while end < len(sentence) and not sentence[end].listed and _nameable(lexicon, sentence[end]):
         end += 1
+    first = sentence[start - 1] if start > 0 else None
+    if sentence[start].raw in PARTICLES and first and _first_name(first) and not sentence[start].listed:
+        start -= 1
     while sentence[start].raw in PARTICLES and start < place:
         start += 1
     while sentence[end - 1].raw in PARTICLES and end > place + 1:
@@ -71,7 +85,8 @@ def _nameable(lexicon: Lexicon, token: Token) -> bool:
 
 
 def _stranger(lexicon: Lexicon, token: Token) -> bool:
-    return lexicon.bare(token) and not lexicon.doubtful(token) and not lexicon.near(token) and not is_attribute(token)
+    odd = token.raw in PARTICLES or is_attribute(token) or bool(lexicon.near(token))
+    return lexicon.bare(token) and not lexicon.doubtful(token) and not odd
 
 
 def _in_sentence(lexicon: Lexicon, sentence: Sentence) -> Iterator[Candidate]:
@@ -91,11 +106,19 @@ def _of_word(lexicon: Lexicon, sentence: Sentence, place: int, introduced: bool)
     if token.identifier is None or (token.raw.isdecimal() and not _NUMBER.fullmatch(token.raw)):
         return
     run = run_at(lexicon, sentence, place)
-    if run.start == place and len(run) > 1:
+    if len(run) > 1 and not any(_stranger(lexicon, sentence[before]) for before in range(run.start, place)):
         name = " ".join(_typed(sentence[each]) for each in run)
         suspicious = any(one.suspicious for each in run if (one := sentence[each].identifier))
         yield Candidate(Identifier(IdentifierKind.DISPLAY_NAME, name, suspicious=suspicious), FULL_NAME, introduced)
+    elif place and _first_name(sentence[place - 1]) and _WORD.fullmatch(token.raw) and not token.listed:
+        name = f"{sentence[place - 1].raw} {_typed(token)}"
+        yield Candidate(Identifier(IdentifierKind.DISPLAY_NAME, name), UNUSUAL, introduced)
     yield Candidate(token.identifier, MIXED if _MIXED.fullmatch(token.identifier.text) else WORD, introduced)
+
+
+def _first_name(token: Token) -> bool:
+    """A common word that people are called by: before an unknown word it may be a first name."""
+    return token.raw.lower() in _GIVEN
 
 
 def _typed(token: Token) -> str:
@@ -106,4 +129,5 @@ def _introduced(sentence: Sentence, place: int) -> bool:
     before = sentence[place - 1].word if place else ""
     after = [token.word for token in sentence[place + 1 : place + 3]]
     example = after[:2] == ["for", "exampl"]
-    return before in _COMES or example or (bool(after) and (after[0] in _GOES or after[0] == "not"))
+    among = after[:1] == ["and"] and after[1:2] != [] and after[1] in _OTHERS
+    return before in _COMES or example or among or (bool(after) and (after[0] in _GOES or after[0] == "not"))

@@ -194,6 +194,7 @@ writes writing written wrong wrongly wrote yeah year yearly years yell yellow ye
 your yours yourself yup zero zone
 """
 _OFFICE = """
+re non un pre co de auto multi sub self semi
 aad aadconnect aadc acl active-directory actively adconnect admincenter admincentre admin admins administrator adfs
 adsi adsiedit aduc adsync adws agent agents alias aliases anchor antivirus apex api app appid apps archive assert
 async attribute attributes audit auth authenticate authentication authorisation authorization auto autodiscover

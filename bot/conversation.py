@@ -44,8 +44,8 @@ EDIT_EVERY = 1.0
 LONG = 15.0
 """An answer that took longer calls the asker, since an edit notifies nobody."""
 THREADS = 5_000
-LAST_WORD = 2.0
-"""Seconds for taking "Looking…" off a card whose question ended badly."""
+EDIT_WITHIN = 2.0
+"""Seconds that an edit may take which is a courtesy only."""
 WHOM = "Whom do you mean? A user principal name, an account name, a distinguished name or a mention will do."
 GREETING = "I find out why somebody does not sync from Active Directory to Entra ID. Ask: why isn't jdoe syncing"
 OLD_BUTTON = "This button is too old or belongs to another conversation. Ask again in words."
@@ -291,7 +291,7 @@ async def _edit(turn: Turn, message: str | None, shown: Card) -> None:
     if message is None:
         return
     try:
-        async with asyncio.timeout(LAST_WORD):
+        async with asyncio.timeout(EDIT_WITHIN):
             await turn.outlet.update(turn.place, message, shown, _summary(shown))
     except SendError as error:
         log.info("progress not shown", extra={"reason": error.reason})

@@ -78,6 +78,7 @@ class Understood:
     carried: tuple[str, ...] = ()  # slots taken from the thread
     more: bool = False  # the message asked for something else too, or was too long to be read whole
     otherwise: "Understood | NotUnderstood | None" = None  # what it asks if none of `slots.maybe` is anybody
+    likely: bool = False  # the first of `slots.maybe` stands where a name would: only a full search can rule it out
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,9 @@ class Grammar:
         sure = any(each.identifier in slots.who for each in found)
         asked = bool(slots.codes) and any(each.introduced for each in found)
         if found and (sure or slots.maybe) and (asked or self._said(message, self._defaults.trouble)):
-            otherwise = None if sure else reading
-            return Understood(self._defaults.somebody, slots, reading.phrase, more=reading.more, otherwise=otherwise)
+            otherwise, likely = None if sure else reading, found[0].strong or found[0].introduced
+            who = self._defaults.somebody
+            return Understood(who, slots, reading.phrase, more=reading.more, otherwise=otherwise, likely=likely)
         loose = chosen.rank == 1 or (previous is None and chosen.entry.intent.wants == "previous")
         return (self._everybody(message, slots) if loose else None) or reading
 
@@ -182,7 +184,8 @@ class Grammar:
         if self._defaults is None or unreadable(message) or self._refused(message):
             return lost
         found, everybody = candidates(self._lexicon, message), self._everybody(message, slots)
-        if not found or not (found[0].strong or self._said(message, self._defaults.trouble)):
+        described = bool(slots.attr) and any(each.introduced for each in found)
+        if not found or not (found[0].strong or described or self._said(message, self._defaults.trouble)):
             return everybody or lost
         named = with_people(slots, self._lexicon, message, sentence, (), "tenant")
         certain = any(each.strong or each.introduced or each.rank == FULL_NAME for each in found)
@@ -233,12 +236,18 @@ class Grammar:
             if _possible(entry, grid, in_thread=in_thread)
             and (hit := match(entry.pattern, grid)) is not None
             and _plain(entry, hit, grid)
+            and self._firm(entry, hit, sentence)
         ]
         best = max(found, key=lambda one: one.worth, default=None)  # the first of the best
         if best is None or not best.yields or self._defaults is None:
             return best
         people = (one for one in found if one.rank == 2 and self._about_somebody(one))
         return max(people, key=lambda one: one.worth, default=best)
+
+    def _firm(self, entry: _Entry, found: Match, sentence: Sentence) -> bool:
+        """A phrase that leaps over words takes no common word for a name."""
+        loose = any(element.far for element in entry.pattern.elements)
+        return not loose or not any(self._lexicon.doubtful(sentence[at]) for slot, at in found.slots if slot == "who")
 
     def _in_quotation(self, message: Message) -> list[_Found]:
         """A message that is only a paste can be asked about for its codes and names, not obeyed for its words."""

@@ -33,6 +33,8 @@ PARTICLES = frozenset(
 )
 """Small words inside a name: Zoë de la Tour."""
 LONGEST_NAME = 5
+_DOES = frozenset({"is", "was", "has", "does", "did", "can", "do", "will"})
+_WHERE = frozenset({"in", "on", "at", "from", "by", "into", "see"})
 _MINE = "name surname password manager title department phone number mobile photo email mail address upn mailbox"
 _OWN = frozenset(stem(word) for word in _MINE.split())
 _WHOLE_SELF = frozenset(stem(word) for word in ("account", "login", "profile", "identity"))
@@ -45,6 +47,7 @@ _DOMAIN = re.compile(
 )
 _HOST = re.compile(r"(?=[\w.-]*[\d-])[A-Z][A-Z0-9-]{3,}(?:\.[\w.-]+)?")
 _FILE = re.compile(r".+\.(?:exe|dll|log|txt|ps1|msi|json|xml|csv|config|zip|etl|evtx|pfx|cer|reg|bat|ini)|KB\d+", re.I)
+_AFFIX = re.compile(r"^(?:un|re|non|mis|over|pre)(?=\w{4})|(?<=\w{4})ly$")
 _COUNT = re.compile(r"(\d{1,7})(k?)", re.IGNORECASE)
 _NO_E = re.compile(r"(?:nd|ct|rt|rk|rd|ld|lk|ck|ft|lt|pt|nk|ll|[aiouyw])$")  # no word ends with these and an e
 _ANCHOR = re.compile(r"[^\W\d_]{5,30}")
@@ -145,8 +148,15 @@ class Lexicon:
         if not token.word or token.shaped:
             return False
         acronym = len(token.raw) <= 4 and token.raw.isupper() and token.raw.isalpha()
-        common = all(part in self.known or part in COMMON_WORDS for part in map(stem, token.word.split("-")))
+        common = all(self._common(stem(part)) for part in token.word.split("-"))
         return acronym or common or bool(_FILE.fullmatch(token.raw)) or (is_host(token) and "-" in token.raw)
+
+    def _common(self, word: str) -> bool:
+        """Also with what is put before or after common words: undelete, recreate, slowly."""
+        bare = _AFFIX.sub("", word)
+        return any(
+            one in self.known or one in COMMON_WORDS for one in (word, *({bare, stem(bare)} if len(bare) > 3 else ()))
+        )
 
     def host(self, token: Token) -> str | None:
         return token.raw if is_host(token) and self.bare(token) else None
@@ -177,7 +187,9 @@ class Lexicon:
             for word in sorted(near):
                 by_word[word].append((place, NEAR))
             for slot, worth in self._slots(token, near):
-                by_slot[slot].append((place, worth))
+                by_slot[slot].append(
+                    (place, worth + _stands(sentence, place) if slot == "who" and worth > 80 else worth)
+                )
             if place and sentence[place - 1].word == "ou" and self.bare(token):
                 by_slot["ou"].append((place, 90))
             weight.append(weight[-1] + (0 if self.joins(sentence, place) else weight_of(token)))
@@ -212,6 +224,13 @@ class Lexicon:
         yield "who", min(worth, 60) if self.doubtful(token) else worth
         if token.identifier != SELF:
             yield from (("group", worth), ("host", 95 if is_host(token) else 60))
+
+
+def _stands(sentence: Sentence, place: int) -> int:
+    """Somebody does or is something; a thing is what one is in or on."""
+    after = sentence[place + 1].word if place + 1 < len(sentence) else ""
+    before = sentence[place - 1].word if place else ""
+    return 10 * (after in _DOES) - 10 * (before in _WHERE)
 
 
 def words_of(text: str) -> list[str]:

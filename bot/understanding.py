@@ -13,7 +13,11 @@ T = TypeVar("T")
 
 
 class NobodyMeant(Exception):  # noqa: N818  # an answer of the directory, not a defect
-    """None of the words that could be a name is anybody's: the message has to be read otherwise."""
+    """None of the words that could be a name is anybody's, as far as the directories could be searched."""
+
+    def __init__(self, *, searched: bool) -> None:
+        super().__init__()
+        self.searched = searched
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,10 @@ async def answered(
         return asked
     try:
         return await run(asked)
-    except NobodyMeant:
-        instead = asked.reading.otherwise or _outright(asked.reading)
-    return await answered(skills, instead, person, run)
+    except NobodyMeant as nobody:
+        doubt = asked.reading.likely and not nobody.searched
+        instead = None if doubt else asked.reading.otherwise
+    return await answered(skills, instead or _outright(asked.reading), person, run)
 
 
 def _asked(

@@ -26,17 +26,23 @@ async def the_person(ask: Ask, reach: Reach) -> Subject:
         if subject.known or subject.candidates or named.kind not in _WORDS or not maybe:
             return subject
         other = await resolve_any(maybe, reach, groups=groups)
-        return replace(subject, candidates=as_candidates(other)) if other else subject
+        if _exists(other) and named.text.lower() in other.asked.lower().split():
+            return other  # the full name, of which one word was taken for an account name
+        return replace(subject, candidates=as_candidates(other)) if _exists(other) else subject
     if not maybe:
         return Subject(ask.text, unsearched=(("the question", "it names nobody"),))
     meant = await resolve_any(maybe, reach, groups=groups)
-    if meant is None:
-        raise NobodyMeant
+    if not _exists(meant):
+        raise NobodyMeant(searched=not meant.unsearched)
     return meant
 
 
 async def the_tenant(ask: Ask, reach: Reach) -> Subject:  # noqa: ARG001  # a skill's signature
     return Subject("the tenant", SubjectKind.TENANT)
+
+
+def _exists(subject: Subject) -> bool:
+    return subject.known or bool(subject.candidates)
 
 
 def _identifier(ask: Ask) -> Identifier | None:

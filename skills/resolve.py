@@ -61,14 +61,16 @@ async def resolve(asked: Identifier, reach: Reach, *, groups: bool = False) -> S
     return replace(_subject(asked, best[0]), unsearched=tuple(unsearched))
 
 
-async def resolve_any(names: Sequence[Identifier], reach: Reach, *, groups: bool = False) -> Subject | None:
-    """Whoever of these exists; one with `candidates` where several do; None where none of them does."""
+async def resolve_any(names: Sequence[Identifier], reach: Reach, *, groups: bool = False) -> Subject:
+    """Whoever of these exists; one with `candidates` where several do; the first, not known, where none does."""
     found = await asyncio.gather(*(resolve(name, reach, groups=groups) for name in names))
     known = [each for each in found if each.candidates or _in_directory(each)] or [each for each in found if each.known]
+    if not groups:
+        known = [each for each in known if each.kind is not SubjectKind.GROUP] or known
     whole = [each for each in known if not any(_is_part(each.asked, other.asked) for other in known)]
     distinct = list({_key(each): each for each in reversed(whole)}.values())[::-1]
     if len(distinct) < 2:
-        return distinct[0] if distinct else None
+        return distinct[0] if distinct else found[0]
     return Subject(
         " or ".join(each.asked for each in distinct),
         source=distinct[0].source,

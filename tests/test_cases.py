@@ -3,6 +3,7 @@
 import copy
 import json
 import logging
+import random
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from bot.answering import Answer
 from infra.local.case_records import holds, without
 from infra.local.replay import replay
 from infra.local.score import Gold, ids, left, records, score, table
-from infra.local.world import World
+from infra.local.world import CaseError, World
 
 CASES = Path(__file__).parent / "cases"
 FILES = sorted(CASES.glob("*.json"))
@@ -74,6 +75,51 @@ async def test_the_same_case_gives_the_same_verdict_again() -> None:
         for source in verdict["sources"]:
             source.pop("tookMs")
     assert first == second
+
+
+ODD: tuple[Any, ...] = (
+    *(None, "", " ", 0, -1, 10**30, 1.5, True, [], [None], {}, {"x": []}, "\u202e\x00", "x" * 4000),
+    *("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z", "P10675199DT2H48M5.4775807S", "nonsense"),
+)
+KEPT = {"id", "probe", "relay", "fallback", "dn", "at", "path", "status"}
+"""What makes a document a case at all."""
+
+
+def garbled(value: Any, odd: random.Random) -> Any:
+    """The same world with some values of another kind, as a source gone wrong would answer."""
+    if isinstance(value, dict):
+        return {
+            key: item if key in KEPT else odd.choice(ODD) if _spoilt(item, odd) else garbled(item, odd)
+            for key, item in value.items()
+        }
+    return [garbled(item, odd) for item in value] if isinstance(value, list) else value
+
+
+def _spoilt(value: Any, odd: random.Random) -> bool:
+    return odd.random() < (0.02 if isinstance(value, dict | list) else 0.06)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", FILES[::6], ids=lambda path: path.stem)
+async def test_a_world_gone_wrong_is_answered_without_a_crash_or_a_claim_out_of_nothing(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    case = labelled(path.stem)
+    odd = random.Random(path.stem)
+    for part in ("users", "deletedUsers", "groups", "provisioningLogs", "directoryAudits", "domains", "agents"):
+        case["tenant"][part] = garbled(case["tenant"].get(part), odd)
+    for principal in case["tenant"].get("servicePrincipals") or ():
+        principal["jobs"] = garbled(principal.get("jobs") or [], odd)
+    for site in case.get("sites") or ():
+        site["checks"] = garbled(site.get("checks") or {}, odd)
+    try:
+        world = World.parse(case)
+    except CaseError:
+        pytest.skip("garbled beyond what a case may be")
+    with caplog.at_level(logging.ERROR, "whysync"):
+        verdict = verdict_of(await replay(world, world.ask))
+    assert [f"{line.getMessage()}: {line.exc_text}" for line in caplog.records if line.name.startswith("whysync")] == []
+    assert wrong(verdict) == []
 
 
 # The scoreboard

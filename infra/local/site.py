@@ -72,7 +72,8 @@ def _looked_up(data: Any, args: Mapping[str, str]) -> Any:
         return [_looked_up(look, args) for look in data]
     if not isinstance(data, dict) or not args.get("text"):
         return data
-    objects = [item for item in data.get("objects") or [] if isinstance(item, dict)]
+    held = data.get("objects")
+    objects = [item for item in held if isinstance(item, dict)] if isinstance(held, list) else []
     return {**data, "query": args["text"], "objects": [item for item in objects if _bears(item, args["text"])]}
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from bot.evidence import Fact, Record
-from skills.facts.reading import Json, bag, child, children, flag, moment, number, text
+from skills.facts.reading import Json, bag, child, children, flag, moment, number, text, texts
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Agent:
             machine=text(body, "machineName") or "?",
             active={"active": True, "inactive": False}.get(status),
             groups=tuple(text(group, "displayName") or "?" for group in children(body, "agentGroups")),
-            publishing=tuple(str(item) for item in body.get("supportedPublishingTypes") or ()),
+            publishing=texts(body, "supportedPublishingTypes"),
         )
 
 

@@ -41,6 +41,7 @@ WHY_PASSWORD = Intent(
     (
         "(log|sign|login|logon|log in|sign in) with ... old password",
         "(can|can't|not) (log|sign|login|logon|sign in|log in) ... (new|old) password",
+        "(can|can't|not) (log|sign|login|logon|log in|sign in) [in] ... password",
         "old password [still] (works|work|accepted|valid)",
         "new password (not|never|does not) (work|accepted|sync|working|arrive)",
         "(password|pw|phs) hash sync ... (error|fail|not|broken|stopped|normal|issue)",

@@ -14,7 +14,7 @@ from skills.rules.sides import (
     SOFT,
     UNIQUE,
     Sides,
-    described,
+    called,
     on_failure,
     roles_held,
     same_object_name,
@@ -38,7 +38,7 @@ def invalid_soft_match(both: Sides) -> Finding | None:
         return None
     told = both.told_anchor()
     return (proven if rival and told else likely)(
-        f"{sentence(described(rival)) if rival else 'The cloud account of this name'} is tied to another AD object, "
+        f"{sentence(called(rival)) if rival else 'The cloud account of this name'} is tied to another AD object, "
         "so this one cannot be joined to it.",
         because=[
             spoken(both.row),

@@ -67,7 +67,11 @@ def servicebus_blocked(
 
 def _contrast(way: Route, others: Sequence[str]) -> str:
     failed = f"{reached.named(reached.blocked(way.buses))} ({way.way})"
-    return f"{failed}, while {', '.join(others[:3])} can be reached" if others else failed
+    if not others:
+        return failed
+    shortest = sorted(others, key=len)[:2]
+    rest = f" and {len(others) - len(shortest)} more" if len(others) > len(shortest) else ""
+    return f"{failed}, while {', '.join(shortest)}{rest} can be reached"
 
 
 def present(*because: Because | None) -> list[Because]:

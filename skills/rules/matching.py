@@ -10,7 +10,7 @@ from skills.facts.jobs import Jobs
 from skills.facts.log import Attempts, SubjectRows
 from skills.facts.subject import AdAccount, Identity, domain_of
 from skills.facts.tenant import Domains
-from skills.rules.sides import CONFLICTS, DUPLICATES, SOFT, Sides, described, holds, on_failure, sentence, sides
+from skills.rules.sides import CONFLICTS, DUPLICATES, SOFT, Sides, called, described, holds, on_failure, sentence, sides
 from skills.rules.standing import ad_object, spoken, synced_user, utc
 
 WORDS = {"userprincipalname": "user principal name", "proxyaddresses": "mail address", "mail": "mail value"}
@@ -32,7 +32,7 @@ def _duplicate(both: Sides, attribute: str) -> Finding | None:
             since=both.row.at,
         )
     return proven(
-        f"{sentence(described(rival))} already has {what}, so the cloud refuses it here.",
+        f"{sentence(called(rival))} already has {what}, so the cloud refuses it to this account.",
         because=[spoken(both.row), rival.record.saying(f"{described(rival)} holds {value} as {rival.attribute}")],
         fix=_free(rival, value or "the value"),
         since=both.row.at,
@@ -44,7 +44,7 @@ def _free(rival: Holder, value: str) -> list[str]:
         return [f"Restore {described(rival)} if it is the same person; if it is a stranger's, delete it for good."]
     place = "in Active Directory, where it comes from," if rival.synced else "in the cloud"
     return [
-        f"Decide who shall have {value}. Then take it from {described(rival)} {place} or from this account.",
+        f"Decide who shall have {value}. Then take it from {called(rival)} {place} or from this account.",
         "Run this one account again.",
     ]
 
@@ -123,7 +123,7 @@ def group_mail_blocks_user(both: Sides) -> Finding | None:
     if any(each.kind is HolderKind.USER for each in both.holders_of(both.addresses)):
         return None
     return proven(
-        f"{sentence(described(group))} took the address first, so the account cannot have it.",
+        f"{sentence(called(group))} took the address first, so the account cannot have it.",
         because=[spoken(both.row), group.record.saying(f"a Microsoft 365 group with {group.attribute} {group.value}")],
         fix=[f"Give the group {group.display_name or group.id} another address and alias.", "Run this account again."],
         since=both.row.at,

@@ -204,11 +204,16 @@ def holds(rival: Holder, values: frozenset[str]) -> bool:
     return bool(held & values)
 
 
+def called(rival: Holder) -> str:
+    """`the user John Doe`: for a sentence that is read first."""
+    kind = "Microsoft 365 group" if rival.unified else rival.kind.value
+    return f"the {kind} {rival.display_name or (rival.user.upn if rival.user else None) or rival.value}"
+
+
 def described(rival: Holder) -> str:
     """`the user John Doe (john@contoso.com, id 7f3a…)`."""
     name = (rival.user.upn if rival.user else None) or rival.value
-    kind = "Microsoft 365 group" if rival.unified else rival.kind.value
-    return f"the {kind} {rival.display_name or name} ({name}, id {rival.id})"
+    return f"{called(rival)} ({name}, id {rival.id})"
 
 
 def sentence(text: str) -> str:

@@ -16,6 +16,7 @@ from skills.rules.sides import (
     SOFT,
     UNIQUE,
     Sides,
+    called,
     described,
     on_failure,
     roles_held,
@@ -160,7 +161,7 @@ def soft_blocked(
     if not features.block_soft_match or twin is None or twin.anchor or both.row is None:
         return None
     return proven(
-        f"The tenant forbids joining accounts by name, so the AD object cannot take {described(twin)}.",
+        f"The tenant forbids joining accounts by name, so the AD object cannot take {called(twin)}.",
         because=[
             features.record.saying("blockSoftMatchEnabled is true"),
             twin.record.saying("the cloud account has no anchor and was never synced"),
@@ -210,7 +211,7 @@ def admin_role_by_code(both: Sides) -> Finding | None:
         return None
     rival = next((each for each in both.rivals if each.kind is HolderKind.USER), None)
     return (proven if rival else likely)(
-        f"{sentence(described(rival)) if rival else 'The cloud account of this name'} holds an admin role, and such "
+        f"{sentence(called(rival)) if rival else 'The cloud account of this name'} holds an admin role, and such "
         "an account is never joined by its name.",
         because=[spoken(both.row), *([rival.record.saying("the account of the same name")] if rival else [])],
         fix=["Keep the admin account in the cloud only and rename it, or take its roles away until it is joined."],

@@ -34,12 +34,16 @@ def sure(found: Found) -> bool:
 
 
 def clocks(verdict: Verdict) -> Iterator[Element]:
+    yield from next_run(verdict)
+    if verdict.clocks.disabled_on:
+        yield clock("Job is disabled on", verdict.clocks.disabled_on)
+
+
+def next_run(verdict: Verdict) -> Iterator[Element]:
     if verdict.clocks.retry:
         yield clock("Next attempt", verdict.clocks.retry)
     elif verdict.clocks.cycle:
         yield clock("Next cycle", verdict.clocks.cycle)
-    if verdict.clocks.disabled_on:
-        yield clock("Job is disabled on", verdict.clocks.disabled_on)
 
 
 def proofs(verdict: Verdict, found: Found) -> list[Element]:
@@ -84,7 +88,7 @@ def place(verdict: Verdict) -> list[Element]:
     if verdict.configuration:
         good = f"last good cycle {moment(verdict.last_good)}" if verdict.last_good else "no good cycle on record"
         body.append(labelled("Configuration", run(verdict.configuration), f", {good}"))
-    return body
+    return [{**each, "spacing": "Medium"} for each in body[:1]] + body[1:]
 
 
 def folded(verdict: Verdict) -> list[Element]:

@@ -34,7 +34,7 @@ def plain_card(verdict: Verdict, asker: str = "", *, own: bool = False) -> Eleme
         body += [line(run(each.label, bold=True), "  ", run(each.detail)) for each in verdict.subject.candidates[:5]]
     else:
         body += _who_and_when(verdict)
-        body += fold("ticket", "Text for a ticket", _ticket(verdict, sentence))
+        body += fold("ticket", "Text for a ticket", _ticket(verdict))
         body += fold("proof", "Technical proof", _proof(verdict))
     body += parts.footer(verdict.at, verdict.took_ms, asker, verdict.case_id, log_read=parts.read_log(verdict))
     return card(body, f"{word}: {sentence}")
@@ -90,12 +90,12 @@ def _who_and_when(verdict: Verdict) -> list[Element]:
         who = [labelled("Who must move", parts.owner(verdict.causes[0].id))]
     elif verdict.state is State.CANNOT_TELL and verdict.settle:
         who = [labelled("Who must move", verdict.settle.who)]
-    return [*who, *parts.clocks(verdict)] if verdict.state is not State.NOT_FOUND else who
+    return [*who, *parts.next_run(verdict)] if verdict.state is not State.NOT_FOUND else who
 
 
-def _ticket(verdict: Verdict, sentence: str) -> list[Element]:
+def _ticket(verdict: Verdict) -> list[Element]:
     """To be copied as it stands: whom, what, whose, since when, and the case to look it up by."""
-    told = [f"{STATE_WORDS[verdict.state]}: {sentence}", f"In detail: {verdict.headline}"]
+    told = [f"{STATE_WORDS[verdict.state]}: {_sentence(verdict, own=False)}", f"In detail: {verdict.headline}"]
     if verdict.causes:
         told.append(f"To be done by: {parts.owner(verdict.causes[0].id)} ({verdict.causes[0].id})")
         told += [f"First step: {step}" for step in verdict.causes[0].finding.fix[:1]]

@@ -87,7 +87,11 @@ CARDS: dict[str, Callable[[], Element]] = {
     },
     "own-blocked": lambda: plain_card(frozen.PROVEN, "Jane Doe", own=True),
     "own-fine": lambda: plain_card(frozen.FINE, "Jane Doe", own=True),
-    "status": lambda: full(frozen.WELL, "is the sync running", jobs_table(frozen.JOBS, frozen.AT)),
+    "status": lambda: full(
+        replace(frozen.PROVEN, subject=frozen.TENANT, trace=()),
+        "is the sync running",
+        jobs_table(frozen.JOBS, frozen.AT),
+    ),
     "agents": lambda: full(frozen.WELL, "are the agents ok", [*listed_agents(evidence()), *seen_servers(evidence())]),
     "logs": lambda: logs(frozen.ROWS).card,
     "logs-in-a-channel": lambda: logs(frozen.ROWS, details=False).card,

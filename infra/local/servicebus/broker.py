@@ -1,9 +1,9 @@
-"""The namespace: its queues, its keys, and what goes in. Messages live here, so they survive a restart of the server."""
+"""The namespace: queues and keys. Messages are kept here and not in the server, so they survive its restart."""
 
 from collections.abc import Iterator, Mapping
 
 from bot.clock import Clock, SystemClock
-from infra.local.servicebus.errors import NoSuchQueue
+from infra.local.servicebus.errors import NoSuchQueueError
 from infra.local.servicebus.faults import Faults
 from infra.local.servicebus.message import Message, unbatched
 from infra.local.servicebus.queues import DEAD_LETTERS, LiveQueue, Queue
@@ -29,14 +29,14 @@ class Broker:
         return self._queues.setdefault(name.lower(), LiveQueue(name.lower(), settings, self.clock))
 
     def remove_queue(self, name: str) -> None:
-        """Its messages are lost and its links detached. Raises NoSuchQueue."""
+        """Its messages are lost and its links detached. Raises NoSuchQueueError."""
         queue = self.queue(name)
         del self._queues[queue.name]
-        for link in list(queue.attached):
+        for link in queue.links():
             link.shut(no_such_queue(name))
 
     def queue(self, path: str) -> LiveQueue:
-        """The queue of that name, or its dead letters with `/$DeadLetterQueue` behind. Raises NoSuchQueue."""
+        """The queue of that name, or its dead letters with `/$DeadLetterQueue` behind. Raises NoSuchQueueError."""
         name, _, sub = path.lower().partition("/")
         queue = self._queues.get(name)
         if sub and queue:
@@ -53,11 +53,11 @@ class Broker:
         return self.queue(f"{name}/{DEAD_LETTERS}").depth
 
     def claim(self, token: str) -> Claim:
-        """Raises BadToken."""
+        """Raises BadTokenError."""
         return claim_of(token, self.keys, self.clock.now())
 
     def publish(self, queue: LiveQueue, raw: bytes, *, batch: bool = False) -> None:
-        """Takes what a client sent, through whatever the faults do to it. Raises TooLarge, Malformed."""
+        """Takes what a client sent, through whatever the faults do to it. Raises TooLargeError, MalformedError."""
         messages = [Message.parse(part) for part in (unbatched(raw) if batch else [raw])]
         for message in messages:
             queue.check(message)
@@ -79,5 +79,5 @@ class Broker:
             queue.tick()
 
 
-def no_such_queue(path: str) -> NoSuchQueue:
-    return NoSuchQueue(f"The messaging entity '{path}' could not be found.")
+def no_such_queue(path: str) -> NoSuchQueueError:
+    return NoSuchQueueError(f"The messaging entity '{path}' could not be found.")

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from infra.local.servicebus.errors import Malformed
+from infra.local.servicebus.errors import MalformedError
 
 DEEPEST: Final = 32
 """Nesting beyond this is an attack on the stack, not a message."""
@@ -115,7 +115,7 @@ _SCALARS: Final[dict[int, Callable[[bytes], Any]]] = {
 
 
 class Reader:
-    """Takes values off the front of some bytes; raises Malformed."""
+    """Takes values off the front of some bytes; raises MalformedError."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -135,7 +135,7 @@ class Reader:
     def value(self) -> Any:
         self._depth += 1
         if self._depth > DEEPEST:
-            raise Malformed("values nested too deeply")
+            raise MalformedError("values nested too deeply")
         code = self._take(1)[0]
         found = Described(self.value(), self.value()) if code == 0 else self._primitive(code)
         self._depth -= 1
@@ -144,13 +144,13 @@ class Reader:
     def descriptor(self) -> Any:
         """Only the name of the type; the value it describes comes next."""
         if self._take(1) != b"\0":
-            raise Malformed("a described value was expected")
+            raise MalformedError("a described value was expected")
         return self.value()
 
     def _take(self, count: int) -> bytes:
         end = self.position + count
         if end > len(self._data):
-            raise Malformed("the value ends too early")
+            raise MalformedError("the value ends too early")
         taken, self.position = self._data[self.position : end], end
         return taken
 
@@ -165,12 +165,12 @@ class Reader:
             return self._array(_ARRAY[kind])
         scalar = _SCALARS.get(code)
         if scalar is None:
-            raise Malformed(f"no type has the code {code:#04x}")
+            raise MalformedError(f"no type has the code {code:#04x}")
         raw = self._take(_WIDTHS[kind] if kind in _WIDTHS else self._count(_COUNTED[kind]))
         try:
             return scalar(raw)
         except UnicodeDecodeError as error:
-            raise Malformed("a text is not in its character set") from error
+            raise MalformedError("a text is not in its character set") from error
 
     def _compound(self, kind: int, width: int) -> list[Any] | dict[Any, Any]:
         self._count(width)  # the size in bytes, only of use to somebody who skips it
@@ -180,16 +180,16 @@ class Reader:
         try:
             return dict(zip(items[::2], items[1::2], strict=True))
         except (ValueError, TypeError) as error:
-            raise Malformed("a map has half a pair, or a key that cannot be one") from error
+            raise MalformedError("a map has half a pair, or a key that cannot be one") from error
 
     def _array(self, width: int) -> list[Any]:
         size = self._count(width)
         count = self._count(width)
         if count > size:
-            raise Malformed("an array counts more elements than it has bytes")
+            raise MalformedError("an array counts more elements than it has bytes")
         code = self._take(1)[0]
         if code == 0:
-            raise Malformed("arrays of described values are not read here")
+            raise MalformedError("arrays of described values are not read here")
         return [self._primitive(code) for _ in range(count)]
 
 
@@ -213,6 +213,11 @@ def _fixed(code: int, form: str, value: float) -> bytes:
     return bytes((code,)) + struct.pack(form, value)
 
 
+def _compact(small: int, large: int, form: str, value: int) -> bytes:
+    """In one byte where it fits: the SDK reads the names of types in no other way."""
+    return bytes((small, value)) if value < 256 else _fixed(large, form, value)
+
+
 def _list(items: list[Any]) -> bytes:
     return _composed(0xC0, [encode(item) for item in items])
 
@@ -231,8 +236,8 @@ _WRITERS: Final[dict[type, Callable[[Any], bytes]]] = {
     bool: lambda truth: b"\x41" if truth else b"\x42",
     UByte: partial(_fixed, 0x50, ">B"),
     UShort: partial(_fixed, 0x60, ">H"),
-    UInt: partial(_fixed, 0x70, ">I"),
-    ULong: partial(_fixed, 0x80, ">Q"),
+    UInt: partial(_compact, 0x52, 0x70, ">I"),
+    ULong: partial(_compact, 0x53, 0x80, ">Q"),
     Int: partial(_fixed, 0x71, ">i"),
     int: partial(_fixed, 0x81, ">q"),
     Timestamp: partial(_fixed, 0x83, ">q"),

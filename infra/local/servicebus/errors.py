@@ -5,39 +5,39 @@ class BrokerError(Exception):
     condition = "amqp:internal-error"
 
 
-class Malformed(BrokerError):
+class MalformedError(BrokerError):
     """Bytes that are no AMQP 1.0."""
 
     condition = "amqp:decode-error"
 
 
-class NoSuchQueue(BrokerError):
+class NoSuchQueueError(BrokerError):
     condition = "amqp:not-found"
 
 
-class NotPermitted(BrokerError):
+class NotPermittedError(BrokerError):
     condition = "amqp:unauthorized-access"
 
 
-class BadToken(NotPermitted):
+class BadTokenError(NotPermittedError):
     """A token that was not signed with a key of ours, or is out of date."""
 
 
-class NotOffered(BrokerError):
+class NotOfferedError(BrokerError):
     """Service Bus can do it, this broker cannot."""
 
     condition = "amqp:not-implemented"
 
 
-class LockLost(BrokerError):
+class LockLostError(BrokerError):
     condition = "com.microsoft:message-lock-lost"
 
 
-class TooLarge(BrokerError):
+class TooLargeError(BrokerError):
     condition = "amqp:link:message-size-exceeded"
 
 
-class Detached(BrokerError):
+class DetachedError(BrokerError):
     """The service closes idle links this way, and asks for a new attach."""
 
     condition = "amqp:link:detach-forced"

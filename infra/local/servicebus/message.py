@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from infra.local.servicebus.encoding import Described, Reader, Symbol, Timestamp, UInt, ULong, encode
-from infra.local.servicebus.errors import Malformed
+from infra.local.servicebus.errors import MalformedError
 
 HEADER, DELIVERY_ANNOTATIONS, ANNOTATIONS, PROPERTIES, APPLICATION = 0x70, 0x71, 0x72, 0x73, 0x74
 DATA, VALUE = 0x75, 0x77
@@ -32,7 +32,7 @@ class Message:
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
-        """The body is not looked into. Raises Malformed."""
+        """The body is not looked into. Raises MalformedError."""
         reader = Reader(raw)
         found: dict[int, Any] = {}
         raws: dict[int, bytes] = {}
@@ -47,7 +47,7 @@ class Message:
             start = reader.position
         header, annotations = found.get(HEADER, []), found.get(ANNOTATIONS) or {}
         if not isinstance(header, list) or not isinstance(annotations, dict):
-            raise Malformed("a message whose first sections are not what they should be")
+            raise MalformedError("a message whose first sections are not what they should be")
         return cls(header, annotations, raws.get(PROPERTIES, b""), raws.get(APPLICATION, b""), raw[start:], len(raw))
 
     @property
@@ -88,12 +88,12 @@ class Message:
 
 
 def unbatched(raw: bytes) -> list[bytes]:
-    """The messages inside a batch: each is the content of one data section. Raises Malformed."""
+    """The messages inside a batch: each is the content of one data section. Raises MalformedError."""
     reader = Reader(Message.parse(raw).body)
     found = []
     while not reader.at_end:
         described = reader.value()
         if not isinstance(described, Described) or described.code != DATA or not isinstance(described.value, bytes):
-            raise Malformed("a batch of something else than messages")
+            raise MalformedError("a batch of something else than messages")
         found.append(described.value)
     return found

@@ -5,7 +5,7 @@ from types import UnionType
 from typing import Any, ClassVar, Final, Self, Union, get_args, get_origin, get_type_hints
 
 from infra.local.servicebus.encoding import Described, Reader, Symbol, Symbols, UByte, UInt, ULong, UShort, encode
-from infra.local.servicebus.errors import BrokerError, Malformed
+from infra.local.servicebus.errors import BrokerError, MalformedError
 
 AMQP_HEADER: Final = b"AMQP\x00\x01\x00\x00"
 SASL_HEADER: Final = b"AMQP\x03\x01\x00\x00"
@@ -30,14 +30,14 @@ class Performative:
     def parse(cls, values: list[Any]) -> Self:
         expected = _EXPECTED[cls]
         if len(values) > len(expected):
-            raise Malformed(f"{cls.__name__} has too many fields")
+            raise MalformedError(f"{cls.__name__} has too many fields")
         for value, (name, types, required) in zip(
             values + [None] * (len(expected) - len(values)), expected, strict=True
         ):
             if value is None and not required:
                 continue
             if not isinstance(value, types):
-                raise Malformed(f"{cls.__name__} has no good {name}")
+                raise MalformedError(f"{cls.__name__} has no good {name}")
         return cls(*values)
 
     def encode(self) -> bytes:
@@ -192,12 +192,12 @@ def frame(channel: int, said: Performative, payload: bytes = b"", kind: int = AM
 
 
 def parse_body(body: bytes) -> tuple[Performative, bytes]:
-    """The performative of one AMQP frame, and the payload after it. Raises Malformed."""
+    """The performative of one AMQP frame, and the payload after it. Raises MalformedError."""
     reader = Reader(body)
     described = reader.value()
     kind = _BY_CODE.get(described.code) if isinstance(described, Described) else None
     if kind is None or not isinstance(described.value, list):
-        raise Malformed("a frame without a performative")
+        raise MalformedError("a frame without a performative")
     return kind.parse(described.value), reader.rest()
 
 

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from uuid import UUID, uuid4
 
 from bot.clock import Clock
-from infra.local.servicebus.errors import BrokerError, LockLost, TooLarge
+from infra.local.servicebus.errors import BrokerError, LockLostError, TooLargeError
 from infra.local.servicebus.message import Message
 
 DEAD_LETTERS: Final = "$DeadLetterQueue"
@@ -93,10 +93,14 @@ class LiveQueue:
     def locked(self) -> int:
         return len(self._locks)
 
+    def links(self) -> list[Attached]:
+        """On the queue and on its dead letters."""
+        return [*self.attached, *(self.dead_letters.attached if self.dead_letters else ())]
+
     def check(self, message: Message) -> None:
-        if message.size > self.settings.largest:
-            limit = self.settings.largest
-            raise TooLarge(f"The message of {message.size} bytes is larger than {limit} bytes, the most this queue takes.")
+        limit = self.settings.largest
+        if message.size > limit:
+            raise TooLargeError(f"A message of {message.size} bytes; the most this queue takes is {limit}.")
 
     def put(self, message: Message) -> None:
         self.history.append(message)
@@ -176,7 +180,7 @@ class LiveQueue:
     def _unlock(self, token: UUID) -> Held:
         lock = self._locks.pop(token, None)
         if lock is None:
-            raise LockLost("The lock has run out, or the message is gone from the queue.")
+            raise LockLostError("The lock has run out, or the message is gone from the queue.")
         return lock.held
 
     def _failed(self, held: Held) -> None:

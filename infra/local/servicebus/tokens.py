@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from urllib.parse import unquote_plus, urlsplit
 
-from infra.local.servicebus.errors import BadToken
+from infra.local.servicebus.errors import BadTokenError
 
 KIND = "SharedAccessSignature "
 
@@ -54,21 +54,21 @@ def path_of(address: str) -> str:
 
 
 def claim_of(token: str, keys: Mapping[str, Key], now: datetime) -> Claim:
-    """Raises BadToken."""
+    """Raises BadTokenError."""
     parts = dict(part.split("=", 1) for part in token.removeprefix(KIND).split("&") if "=" in part)
     try:
         resource, signature, expiry, name = parts["sr"], parts["sig"], parts["se"], parts["skn"]
         until = datetime.fromtimestamp(int(expiry), UTC)
     except (KeyError, ValueError, OverflowError, OSError) as error:
-        raise BadToken("InvalidToken: this is no shared access signature.") from error
+        raise BadTokenError("InvalidToken: this is no shared access signature.") from error
     scope = path_of(unquote_plus(resource))
     key = keys.get(unquote_plus(name))
     if key is None or not _opens(key, scope):
-        raise BadToken("InvalidSignature: no such key on this resource.")
+        raise BadTokenError("InvalidSignature: no such key on this resource.")
     if not hmac.compare_digest(_signature(key, resource, expiry), unquote_plus(signature).encode()):
-        raise BadToken("InvalidSignature: the token was signed with another key.")
+        raise BadTokenError("InvalidSignature: the token was signed with another key.")
     if until <= now:
-        raise BadToken("ExpiredToken: the token is out of date.")
+        raise BadTokenError("ExpiredToken: the token is out of date.")
     return Claim(scope, key.rights, until)
 
 

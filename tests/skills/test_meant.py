@@ -1,0 +1,81 @@
+"""Where words only may be a name, the directory decides, and nobody is taken for another."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local.replay import replay
+from infra.local.world import World
+
+CASES = Path(__file__).parents[1] / "cases"
+
+
+async def asked(case: str, question: str, role: str = "admin") -> dict[str, Any]:
+    document = {**World.load(CASES / f"{case}.json").document, "as": role}
+    return (await replay(World.parse(document), question)).document
+
+
+async def test_the_one_word_that_somebody_bears_is_meant() -> None:
+    found = await asked("cloud-busy-81", "tell me frobnicate: dioannou3 keeps failing on the quuxserver")
+
+    assert (found["subject"]["ids"]["upn"], found["intent"]) == ("dioannou3@northwind.gr", "why_user")
+
+
+async def test_two_small_words_are_a_full_name() -> None:
+    found = await asked("scope-nested-group", "haruka mori stuck since monday")
+
+    assert found["subject"]["ids"]["upn"] == "hmori@adatum.jp"
+
+
+async def test_when_several_of_the_words_are_somebody_it_asks_which() -> None:
+    found = await asked("cloud-busy-81", "stuck: dioannou3 or eleni.g maybe nobody")
+    people = {user["userPrincipalName"] for user in World.load(CASES / "cloud-busy-81.json").tenant["users"]}
+    names = sorted(name.partition("@")[0] for name in people)[:2]
+    found = await asked("cloud-busy-81", f"stuck since noon: {names[0]} plus {names[1]}")
+
+    assert found["state"] == "ambiguous"
+    assert len(found["subject"]["candidates"]) == 2
+
+
+async def test_when_none_of_the_words_is_anybody_everybody_is_meant() -> None:
+    found = await asked("cloud-sync-account-missing", "nothing syncs since the frobnicator rollout")
+
+    assert (found["subject"]["kind"], found["intent"]) == ("tenant", "mass_problem")
+
+
+async def test_a_code_is_explained_where_the_name_beside_it_is_nobodys() -> None:
+    found = await asked("state-healthy-tenant", "what does GatewayTimeout mean for frobnicator")
+
+    assert found["intent"] == "explain_code"
+
+
+@pytest.mark.parametrize(
+    "named", ["nobody.here@northwind.gr", "7f3c2b1e-90aa-4f2e-8c5d-1b2a3c4d5e60", "CN=Nobody,DC=nw,DC=internal"]
+)
+async def test_an_exact_name_that_is_nobodys_is_never_somebody_else(named: str) -> None:
+    found = await asked("cloud-busy-81", f"why isn't {named} syncing, dioannou3 says it fails")
+
+    assert found["subject"]["asked"] == named
+    assert found["subject"]["ids"].get("upn") != "dioannou3@northwind.gr"
+
+
+async def test_a_word_named_outright_that_is_nobodys_leads_to_a_choice_not_to_a_guess() -> None:
+    found = await asked("cloud-busy-81", "why isn't frobnicate9 syncing, dioannou3 asks")
+
+    assert found["state"] == "ambiguous"
+    assert [one["label"] for one in found["subject"]["candidates"]]
+
+
+async def test_ones_own_account_is_the_senders_whatever_other_names_stand_there() -> None:
+    found = await asked("state-fine-self", "is my account in sync? ralf says no", "self:sara.lind@nordvind.se")
+
+    assert found["subject"]["ids"]["upn"] == "sara.lind@nordvind.se"
+
+
+@pytest.mark.parametrize("question", ["sara.lind stuck", "nothing syncs, e.g. sara.lind", "GatewayTimeout for sara.lind"])
+async def test_who_may_ask_for_oneself_only_gets_nobody_by_a_free_word(question: str) -> None:
+    found = await asked("state-fine-self", question, "self:sara.lind@nordvind.se")
+
+    assert not any(found["subject"]["ids"].values())
+    assert found["causes"] == []
