@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     _ask(commands.add_parser("ask", help="one question against the configured tenant", epilog=ASK_EXITS))
     _replay(commands.add_parser("replay", help="one question against a case file, with no tenant", epilog=ASK_EXITS))
     _score(commands.add_parser("score", help="replays every labelled case of a folder and prints the scoreboard"))
+    _probe(commands.add_parser("probe", help="on an on-premises server: what it can see and reach"))
     return whysync
 
 
@@ -69,6 +70,17 @@ def _score(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="the scoreboard as one JSON document")
     command.add_argument("--quick", action="store_true", help="leave out taking each decisive record away")
     command.set_defaults(run=_run_score)
+
+
+def _probe(command: argparse.ArgumentParser) -> None:
+    kinds = command.add_subparsers(dest="probe_command", required=True, metavar="COMMAND")
+    check = kinds.add_parser("check", help="runs checks here and now and names causes and fixes; needs no bot")
+    check.add_argument("names", nargs="*", metavar="NAME", help="checks (dns, tcp, tls…), hosts of the list, or roles")
+    check.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
+    check.add_argument("--policy", type=Path, help="the local policy file: tenant, cloud, servicebus, hosts, dns")
+    check.add_argument("--tenant", metavar="ID", help="the tenant's id, which is part of a host's name")
+    check.add_argument("--long", action="store_true", help="hold the quiet WebSocket for four minutes")
+    check.set_defaults(run=_run_probe_check)
 
 
 def _role(text: str) -> str:
@@ -139,6 +151,19 @@ def _run_score(arguments: argparse.Namespace) -> int:
     except OSError as error:
         return _refused([str(error)])
     sys.stdout.write(json.dumps(board, indent=1) + "\n" if arguments.json else table(board))
+    return 0
+
+
+def _run_probe_check(arguments: argparse.Namespace) -> int:
+    from bot.probe.local import Wanted, check
+    from bot.probe.policy import RefusedPolicy
+    from skills.catalogue import catalogue
+
+    wanted = Wanted(tuple(arguments.names), arguments.policy, arguments.tenant, arguments.long)
+    try:
+        asyncio.run(check(wanted, catalogue(), sys.stdout, sys.stderr, as_json=arguments.json))
+    except RefusedPolicy as refusal:
+        return _refused(refusal.lines)
     return 0
 
 

@@ -1,14 +1,14 @@
 """The spine: settle whom it is about, ask all sources at once, judge, show."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from bot.clock import Clock
 from bot.diagnosis import Diagnosis, Rule, diagnose
-from bot.evidence import Collector, Evidence, Progress, gather
+from bot.evidence import Collector, Evidence, Gaps, Missing, Progress, gather
 from bot.intents import Intent, Slots
 from bot.reach import Reach
 
@@ -124,7 +124,16 @@ async def answer(skill: Skill[S], ask: Ask, reach: Reach, *, progress: Progress 
     subject = await skill.resolve(ask, reach)
     evidence = await gather(skill.collectors, subject, reach, progress=progress)
     diagnosis = diagnose(evidence, skill.rules)
-    return skill.view(Case(ask, subject, evidence, diagnosis, reach.clock.now(), watch.ms, reach.graph.calls))
+    given = skill.view(Case(ask, subject, evidence, diagnosis, reach.clock.now(), watch.ms, reach.graph.calls))
+    return replace(given, outcome=Outcome.UNREACHABLE) if _out_of_reach(evidence) else given
+
+
+def _out_of_reach(evidence: Evidence) -> bool:
+    """The tenant was asked and nothing at all came back. A refusal is an answer, too."""
+    told = [source.ok for source in evidence.sources if source.name.startswith("graph:")]
+    gaps = evidence.get(Gaps)
+    errors = set() if isinstance(gaps, Missing) else {gap.error for gap in gaps.gaps}
+    return bool(told) and not any(told) and errors <= {"Throttled", "Unauthenticated", "Unreachable"}
 
 
 def vocabulary(skills: Sequence[Skill[Any] | Later]) -> tuple[Intent, ...]:

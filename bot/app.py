@@ -117,14 +117,7 @@ async def _answered(
 async def _run(skill: Skill[Any], text: str, reading: Understood, person: Person, reach: Reach) -> Answer:
     simply = Role.ADMIN not in person.roles
     question = Ask(text, reading.intent, reading.slots, person.object_id, plain=simply, case_id=secrets.token_hex(4))
-    found = await answer(skill, question, reach)
-    return replace(found, outcome=Outcome.UNREACHABLE) if _nothing_read(found.document) else found
-
-
-def _nothing_read(document: Mapping[str, Any]) -> bool:
-    """Graph was asked, and not one of its sources answered."""
-    told = [source["ok"] for source in document["sources"] if source["source"].startswith("graph:")]
-    return bool(told) and not any(told)
+    return await answer(skill, question, reach)
 
 
 async def _asker(role: str, graph: Graph) -> Person:

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from bot.identifiers import SELF, Identifier, IdentifierKind
 from bot.lexicon import PARTICLES, Lexicon, is_attribute, is_container
 from bot.sentences import Message, Sentence, Token
 
 MOST_CANDIDATES = 4
+MOST_LOOKED_AT = 16
 LONGEST_RUN = 4
 SHAPED, MIXED, FULL_NAME, WORD, UNUSUAL = range(5)
 _WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|['’-])+")
@@ -24,7 +26,29 @@ _GIVEN = frozenset(
     )
     for name in line.split()
 )
-_COMES = frozenset({"for", "with", "of", "user", "account", "nam", "call", "exampl", "e.g", "eg", "lik", "say", "only"})
+_COMES = frozenset(
+    {
+        "for",
+        "with",
+        "of",
+        "user",
+        "account",
+        "nam",
+        "call",
+        "exampl",
+        "e.g",
+        "eg",
+        "lik",
+        "say",
+        "only",
+        "can",
+        "is",
+        "does",
+        "did",
+        "has",
+        "will",
+    }
+)
 _GOES = frozenset({"is", "was", "has", "does", "did", "can", "will", "do", "wait", "includ", "miss", "neither", "too"})
 
 _OTHERS = frozenset({"other", "everybody", "everyone", "all", "most", "many", "some", "two", "three", "several", "the"})
@@ -43,12 +67,20 @@ class Candidate:
 
 
 def candidates(lexicon: Lexicon, message: Message) -> tuple[Candidate, ...]:
-    """Best first, each name once."""
-    found = [each for sentence in message.sentences for each in _in_sentence(lexicon, sentence)]
+    """Best first, each name once. A word that may be a mistyped one counts only where there is no other."""
+    every = (each for sentence in message.sentences for each in _in_sentence(lexicon, sentence))
+    found = list(islice(every, MOST_LOOKED_AT)) or list(_mistyped(lexicon, message))[:MOST_CANDIDATES]
     best: dict[Identifier, Candidate] = {}
     for each in sorted(found, key=lambda one: (one.rank != SHAPED and not one.introduced, one.rank)):
         best.setdefault(each.identifier, each)
     return tuple(best.values())
+
+
+def _mistyped(lexicon: Lexicon, message: Message) -> Iterator[Candidate]:
+    for sentence in message.sentences:
+        for token in sentence:
+            if token.identifier and lexicon.bare(token) and lexicon.near(token) and not lexicon.doubtful(token):
+                yield Candidate(token.identifier, UNUSUAL)
 
 
 def unreadable(message: Message) -> bool:
@@ -113,12 +145,22 @@ def _of_word(lexicon: Lexicon, sentence: Sentence, place: int, introduced: bool)
     elif place and _first_name(sentence[place - 1]) and _WORD.fullmatch(token.raw) and not token.listed:
         name = f"{sentence[place - 1].raw} {_typed(token)}"
         yield Candidate(Identifier(IdentifierKind.DISPLAY_NAME, name), UNUSUAL, introduced)
+    elif _WORD.fullmatch(token.raw) and (after := _surname(lexicon, sentence, place)):
+        yield Candidate(Identifier(IdentifierKind.DISPLAY_NAME, f"{token.raw} {after}"), UNUSUAL)
     yield Candidate(token.identifier, MIXED if _MIXED.fullmatch(token.identifier.text) else WORD, introduced)
 
 
 def _first_name(token: Token) -> bool:
     """A common word that people are called by: before an unknown word it may be a first name."""
     return token.raw.lower() in _GIVEN
+
+
+def _surname(lexicon: Lexicon, sentence: Sentence, place: int) -> str | None:
+    """A common word that no phrase knows, after an unknown one: `bella stone`."""
+    after = sentence[place + 1] if place + 1 < len(sentence) else None
+    if after is None or after.listed or not lexicon.bare(after) or not _WORD.fullmatch(after.raw):
+        return None
+    return after.raw if lexicon.doubtful(after) else None
 
 
 def _typed(token: Token) -> str:

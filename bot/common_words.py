@@ -194,41 +194,42 @@ writes writing written wrong wrongly wrote yeah year yearly years yell yellow ye
 your yours yourself yup zero zone
 """
 _OFFICE = """
-re non un pre co de auto multi sub self semi
+computer computers printer printers intern interns apprentice apprentices external externals freelancer freelancers
+consultant consultants pupil pupils faculty alumni volunteer volunteers re non un pre co de auto multi sub self semi
 aad aadconnect aadc acl active-directory actively adconnect admincenter admincentre admin admins administrator adfs
 adsi adsiedit aduc adsync adws agent agents alias aliases anchor antivirus apex api app appid apps archive assert
-async attribute attributes audit auth authenticate authentication authorisation authorization auto autodiscover
-autoupdate avd aws azure azuread backend backup backups bandwidth bastion baseline beta bios bitlocker blade
-bluescreen bot breach browser build byod cache cached capslock ca cas cert certificate certificates certs chrome cio
-cis cisco citrix ciso cli cloud cloudsync cluster cmd cmdlet cmdlets cname cn collab compliance config configs
-configuration configure configured connector connectors console container containers contacts contoso cookie corp cpu
-crashes credential credentials crowdstrike crl cron csp csv cto cursor cutover dashboard datacenter datacentre dba dbs
-dc dcs decommission decommissioned default defaults defender delegation delta deletion deletions dev devops dhcp
-directory dirsync disabled disk distro dl dll dls dmz dn dns docker docs domain domains dotnet downtime dsa dsregcmd
-edge edr email emails encryption endpoint endpoints entra entraid epo escrow esx esxi eventlog eventviewer eventvwr
-excel exe exo explorer export exports extranet failover fiddler filesystem filters firefox firewall firewalled
-firewalls firmware folders forest forests fortigate fortinet fqdn freshservice fsmo ftp fyi gal gateway gc gcs gmail
-gmsa google gpo gpos gpresult gpupdate gpt grc guid guids gui hacked hardcoded hardware hash hashes hdd helpdesk
-hostname hosts hotfix hotmail html http https hybrid hyper-v hyperv iam icon iis imap immutableid inbox info infra
-inode intranet intune io ios ip iphone ipad ipsec ipv4 ipv6 isp iso itsm itunes java jira job jobs jpg json jumpbox
-jumphost kb kbs kds kerberos kernel kpi kql krbtgt laptop laptops laps latency ldap ldaps ldp libre licenses licensing
-linux log logfile logfiles logged logging login logins logoff logon logons logs lookup lsass lts mac macos mailbox
-mailboxes mailflow mailuser malware mapping mappings mdm memcached metadata metaverse mfa microsoft middleware mim
-mitm msa msal msdn mso msol msoldomain msonline msp mssp mtu namespace nat ncsi netlogon netsh netstat newtonsoft nic
-nics nltest node nodes notebook notepad ntfs ntlm ntp nxdomain o365 oauth objectguid objectid objectsid offboard
-offboarded offboarding office365 offline okta onboard onboarded onboarding ondemand onedrive onenote onmicrosoft
-onprem onpremise onpremises ops oracle os oss ou ous outage outages outbound outlook overlap override owa packet
-packets paloalto param params password passwords passwd patchday patches patching payload pc pcs pdf permissions phish
-phs pim ping pings pki png pod policies portal portals powerbi powershell prod profiles prompt prompts provision
-provisioned provisioner provisioning proxied proxies proxy pta ptr purview pwd pw qa quarantine quarantined queue ram
-rbac rds rdp redirect redirects reg regedit registry rejoin reimage reinstall reinstalled relay relays replica
-replicate replicated replicates replication repo resync resynced resyncing rfc rhel rodc rollback router routing rsat
-saas sam samaccountname saml sap sas sccm scim scoped scoping sdk selfservice sentinel serial server servers
-servicebus servicenow session sftp sharepoint sid sids siem signin sign-in signon sla slas smb smtp snapshot snmp soa
-soc sophos sourceanchor spam splunk spn spns spo sql ssd ssh ssl sso sspr stacktrace staging startup stdout storage
-subdomain subnet subscription subtree suffix surname svc swap sync synced syncing syncs synchronisation synchronise
-synchronised synchronization synchronize synchronized sysadmin sysinternals syslog sysprep sysvol taskmgr tcp telnet
-template templates tenancy tenant tenants tenantid terminal test-netconnection thumbprint thunderbird timeout timeouts
+async attribute attributes audit auth authenticate authentication authorisation authorization autodiscover autoupdate
+avd aws azure azuread backend backup backups bandwidth bastion baseline beta bios bitlocker blade bluescreen bot
+breach browser build byod cache cached capslock ca cas cert certificate certificates certs chrome cio cis cisco citrix
+ciso cli cloud cloudsync cluster cmd cmdlet cmdlets cname cn collab compliance config configs configuration configure
+configured connector connectors console container containers contacts contoso cookie corp cpu crashes credential
+credentials crowdstrike crl cron csp csv cto cursor cutover dashboard datacenter datacentre dba dbs dc dcs
+decommission decommissioned default defaults defender delegation delta deletion deletions dev devops dhcp directory
+dirsync disabled disk distro dl dll dls dmz dn dns docker docs domain domains dotnet downtime dsa dsregcmd edge edr
+email emails encryption endpoint endpoints entra entraid epo escrow esx esxi eventlog eventviewer eventvwr excel exe
+exo explorer export exports extranet failover fiddler filesystem filters firefox firewall firewalled firewalls
+firmware folders forest forests fortigate fortinet fqdn freshservice fsmo ftp fyi gal gateway gc gcs gmail gmsa google
+gpo gpos gpresult gpupdate gpt grc guid guids gui hacked hardcoded hardware hash hashes hdd helpdesk hostname hosts
+hotfix hotmail html http https hybrid hyper-v hyperv iam icon iis imap immutableid inbox info infra inode intranet
+intune io ios ip iphone ipad ipsec ipv4 ipv6 isp iso itsm itunes java jira job jobs jpg json jumpbox jumphost kb kbs
+kds kerberos kernel kpi kql krbtgt laptop laptops laps latency ldap ldaps ldp libre licenses licensing linux log
+logfile logfiles logged logging login logins logoff logon logons logs lookup lsass lts mac macos mailbox mailboxes
+mailflow mailuser malware mapping mappings mdm memcached metadata metaverse mfa microsoft middleware mim mitm msa msal
+msdn mso msol msoldomain msonline msp mssp mtu namespace nat ncsi netlogon netsh netstat newtonsoft nic nics nltest
+node nodes notebook notepad ntfs ntlm ntp nxdomain o365 oauth objectguid objectid objectsid offboard offboarded
+offboarding office365 offline okta onboard onboarded onboarding ondemand onedrive onenote onmicrosoft onprem onpremise
+onpremises ops oracle os oss ou ous outage outages outbound outlook overlap override owa packet packets paloalto param
+params password passwords passwd patchday patches patching payload pc pcs pdf permissions phish phs pim ping pings pki
+png pod policies portal portals powerbi powershell prod profiles prompt prompts provision provisioned provisioner
+provisioning proxied proxies proxy pta ptr purview pwd pw qa quarantine quarantined queue ram rbac rds rdp redirect
+redirects reg regedit registry rejoin reimage reinstall reinstalled relay relays replica replicate replicated
+replicates replication repo resync resynced resyncing rfc rhel rodc rollback router routing rsat saas sam
+samaccountname saml sap sas sccm scim scoped scoping sdk selfservice sentinel serial server servers servicebus
+servicenow session sftp sharepoint sid sids siem signin sign-in signon sla slas smb smtp snapshot snmp soa soc sophos
+sourceanchor spam splunk spn spns spo sql ssd ssh ssl sso sspr stacktrace staging startup stdout storage subdomain
+subnet subscription subtree suffix surname svc swap sync synced syncing syncs synchronisation synchronise synchronised
+synchronization synchronize synchronized sysadmin sysinternals syslog sysprep sysvol taskmgr tcp telnet template
+templates tenancy tenant tenants tenantid terminal test-netconnection thumbprint thunderbird timeout timeouts
 timestamp tls token tokens tombstone tombstoned toolchain topology tpm trace tracert transcript trello trojan
 troubleshoot troubleshooting tunnel ubuntu udp ui unassigned uncheck unchecked unix unlicensed unresponsive untick
 unticked uninstall uninstalled unsync unsynced upn upns uptime uri url urls usb useraccount utc uuid vault vbs vdi

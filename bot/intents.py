@@ -8,83 +8,19 @@ somebody but never asks for anything.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from bot.candidates import FULL_NAME, candidates, unreadable
-from bot.identifiers import Identifier
 from bot.lexicon import NEGATIONS, Lexicon
 from bot.naming import with_people
 from bot.patterns import LITTLE, Grid, Match, Pattern, match, patterns
+from bot.readings import Defaults, Intent, NotUnderstood, Previous, Understood, Wants
 from bot.sentences import Message, Sentence, fold, read
 from bot.slots import Slots, missing, slots_of
 from bot.turns import Mention
 
 __all__ = ["Defaults", "Grammar", "Intent", "NotUnderstood", "Previous", "Slots", "Understood", "Wants"]
 
-Wants = Literal["person", "person?", "pair", "group", "tenant", "code", "event", "attr", "host", "host?", "previous"]
 _QUESTIONS = frozenset({"why", "who", "when", "what", "how", "which", "where"})
-
-
-@dataclass(frozen=True)
-class Intent:
-    """One thing that can be asked. `wants` is asked for when it is missing, unless it ends with a question mark.
-
-    One that `acts` changes something: little else may stand in its sentence, and no negation. Without an `example` it
-    is small talk: anything else in the message goes before it, and it is never offered. One that `yields` asks about
-    things in general: a person in trouble in the same message goes before it.
-    """
-
-    name: str
-    phrases: tuple[str, ...]
-    example: str
-    wants: Wants | None = None
-    acts: bool = False
-    yields: bool = False
-
-
-@dataclass(frozen=True)
-class Defaults:
-    """What a message asks that fits no phrase, or a phrase of an intent that yields.
-
-    `trouble`: the stems of what is said when something is wrong; `shared`: what belongs to all, as it is typed.
-    """
-
-    somebody: str
-    """The question about the person it names."""
-    everybody: str
-    """The question it asks where it names nobody."""
-    trouble: frozenset[str]
-    shared: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Previous:
-    """What the thread was last about; `asked`: the slots the bot asked for in its last message."""
-
-    intent: str
-    who: tuple[Identifier, ...] = ()
-    group: Identifier | None = None
-    topic: str | None = None
-    asked: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Understood:
-    intent: str
-    slots: Slots
-    phrase: str  # the phrase that matched, as it is written
-    topic: str | None = None
-    needs: tuple[str, ...] = ()  # slots to ask for, or "previous"
-    carried: tuple[str, ...] = ()  # slots taken from the thread
-    more: bool = False  # the message asked for something else too, or was too long to be read whole
-    otherwise: "Understood | NotUnderstood | None" = None  # what it asks if none of `slots.maybe` is anybody
-    likely: bool = False  # the first of `slots.maybe` stands where a name would: only a full search can rule it out
-
-
-@dataclass(frozen=True)
-class NotUnderstood:
-    nearest: tuple[Intent, ...]  # three, if that many can be offered
-    slots: Slots
 
 
 @dataclass(frozen=True)
@@ -163,16 +99,19 @@ class Grammar:
             otherwise, likely = None if sure else reading, found[0].strong or found[0].introduced
             who = self._defaults.somebody
             return Understood(who, slots, reading.phrase, more=reading.more, otherwise=otherwise, likely=likely)
-        loose = chosen.rank == 1 or (previous is None and chosen.entry.intent.wants == "previous")
+        lonely = previous is None and chosen.entry.intent.wants == "previous"
+        loose = (
+            chosen.rank == 1
+            or lonely
+            or (chosen.entry.intent.wants != "tenant" and _typed(message, self._defaults.all))
+        )
         return (self._everybody(message, slots) if loose else None) or reading
 
     def _everybody(self, message: Message, slots: Slots) -> Understood | None:
         """Trouble with what belongs to all."""
         if self._defaults is None or not self._said(message, self._defaults.trouble):
             return None
-        shared = any(
-            word in self._defaults.shared for one in message.sentences for t in one for word in fold(t.raw).split()
-        )
+        shared = _typed(message, self._defaults.shared | self._defaults.all)
         return Understood(self._defaults.everybody, replace(slots, who=(), maybe=()), "") if shared else None
 
     def _by_default(self, message: Message, text: str, previous: Previous | None) -> Understood | NotUnderstood:
@@ -184,11 +123,11 @@ class Grammar:
         if self._defaults is None or unreadable(message) or self._refused(message):
             return lost
         found, everybody = candidates(self._lexicon, message), self._everybody(message, slots)
-        described = bool(slots.attr) and any(each.introduced for each in found)
-        if not found or not (found[0].strong or described or self._said(message, self._defaults.trouble)):
+        trouble = self._said(message, self._defaults.trouble)
+        if not found or not (found[0].strong or found[0].introduced or trouble):
             return everybody or lost
         named = with_people(slots, self._lexicon, message, sentence, (), "tenant")
-        certain = any(each.strong or each.introduced or each.rank == FULL_NAME for each in found)
+        certain = found[0].strong or found[0].rank == FULL_NAME or (found[0].introduced and trouble)
         otherwise = everybody or (None if certain else lost)
         return self._settled(self._defaults.somebody, None, named, "", previous, otherwise=otherwise)
 
@@ -198,6 +137,8 @@ class Grammar:
     def _refused(self, message: Message) -> bool:
         """Holds a phrase of several words that would change something, though not plainly enough to be obeyed."""
         for sentence in message.sentences:
+            if sentence[0].word in {"i", "we"}:
+                continue  # it tells what was done
             grid = self._lexicon.grid(sentence)
             acting = (one for one in self._entries if one.intent.acts and _possible(one, grid, in_thread=True))
             found = (match(entry.pattern, grid) for entry in acting)
@@ -275,7 +216,8 @@ class Grammar:
         settled = self._settled(name, topic, named, found.entry.pattern.phrase, previous, more=more)
         if settled.slots.who or not settled.slots.maybe or settled.otherwise:
             return settled
-        return replace(settled, otherwise=self._everybody(message, slots))
+        lost = None if found.entry.pattern.worded else NotUnderstood(self._nearest(message), slots)
+        return replace(settled, otherwise=self._everybody(message, slots) or lost)
 
     def _with_people(self, slots: Slots, found: _Found, message: Message, wants: str | None, *, plain: bool) -> Slots:
         guess = self._defaults is not None
@@ -335,6 +277,12 @@ def _entry(intent: Intent, pattern: Pattern) -> _Entry:
         pattern,
         tuple(element.words for element in required if element.words),
         tuple(element.slot for element in required if element.slot),
+    )
+
+
+def _typed(message: Message, words: Collection[str]) -> bool:
+    return any(
+        word in words for sentence in message.sentences for token in sentence for word in fold(token.raw).split()
     )
 
 

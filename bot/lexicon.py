@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from bot.common_words import COMMON_WORDS
 from bot.identifiers import SELF, Identifier, IdentifierKind
@@ -67,6 +68,7 @@ class Lexicon:
         self._surfaces: dict[str, set[tuple[str, str]]] = defaultdict(set)
         for word in sorted(self.vocabulary - LITTLE):
             self._learn(word)
+        self._slips = lru_cache(maxsize=1024)(self._slips_of)  # each word of a message is looked at several times
 
     def _learn(self, word: str) -> None:
         for ending in ("", "s", "ed", "ing") if _NO_E.search(word) else ("", "s", "e", "es", "ed", "ing"):
@@ -80,6 +82,9 @@ class Lexicon:
         typed = fold(token.raw)
         if token.word in self.known or token.shaped or not _ANCHOR.fullmatch(typed):
             return frozenset()
+        return self._slips(typed)
+
+    def _slips_of(self, typed: str) -> frozenset[str]:
         candidates = set().union(*(self._surfaces.get(shorter, ()) for shorter in _shortened(typed)))
         return frozenset(word for surface, word in candidates if one_slip(typed, surface))
 

@@ -4,17 +4,19 @@ from datetime import datetime, timedelta
 
 from bot.answering import Case
 from bot.diagnosis import Certainty, Diagnosis, Found, Kind
-from bot.evidence import Evidence, Missing
+from bot.evidence import Evidence, Fact, Missing
 from skills.catalogue import catalogue
-from skills.facts.directory import CloudAccount
+from skills.facts.directory import CloudAccount, RecycleBin
 from skills.facts.jobs import Jobs, SubjectJob, SyncJob
 from skills.facts.log import RecentRows, SubjectRows
+from skills.facts.schema import SyncSchema
 from skills.facts.subject import AdAccount, Subject, SubjectKind
 from skills.facts.tenant import Now
 from skills.settle import relevant, settle
 from skills.trace import trace
 from skills.verdict import Clocks, ReachOfCause, State, Verdict
 
+RECENTLY = timedelta(days=1)
 TENANT_WIDE = frozenset({"network", "agent", "gmsa", "ad-link", "quarantine", "deletion", "schedule", "cloud"})
 """Layers whose causes hit everybody of a configuration."""
 
@@ -28,10 +30,17 @@ TOPICS = {
 """Questions about something else than the account itself: for them the causes of that layer are what is asked for."""
 
 
+WITHOUT_WHICH_NOTHING_IS_FINE: dict[str, tuple[type[Fact], ...]] = {
+    "why_attr": (SyncSchema, AdAccount, SubjectRows),
+    "why_deleted": (SubjectRows, RecycleBin),
+}
+"""Who says that something is wrong is told "fine" only by somebody who could look."""
+
+
 def judge(case: Case[Subject]) -> Verdict:
     subject, evidence, diagnosis = case.subject, case.evidence, case.diagnosis
     topic = _about_the_topic(case)
-    state, causes = (State.BLOCKED, topic) if topic else _state(subject, evidence, diagnosis)
+    state, causes = (State.BLOCKED, topic) if topic else _state(case)
     job = _job(evidence)
     doubts = relevant(diagnosis, evidence)
     return Verdict(
@@ -64,7 +73,7 @@ def _about_the_topic(case: Case[Subject]) -> tuple[Found, ...]:
     Only while the account itself is in sync: else that comes first.
     """
     layers = TOPICS.get(case.ask.intent, frozenset())
-    if not layers or not _in_sync(case.evidence, case.diagnosis):
+    if not layers or not _in_sync(case):
         return ()
     explained = frozenset[str]().union(*(case.diagnosis.explained_by(each) for each in case.diagnosis.found))
     return tuple(
@@ -80,7 +89,8 @@ def _in_doubt(state: State, causes: tuple[Found, ...]) -> bool:
     return bool(causes) and causes[0].finding.certainty is Certainty.LIKELY
 
 
-def _state(subject: Subject, evidence: Evidence, diagnosis: Diagnosis) -> tuple[State, tuple[Found, ...]]:
+def _state(case: Case[Subject]) -> tuple[State, tuple[Found, ...]]:
+    subject, evidence, diagnosis = case.subject, case.evidence, case.diagnosis
     if subject.candidates:
         return State.AMBIGUOUS, ()
     if subject.kind is SubjectKind.USER and _nowhere(subject, evidence):
@@ -88,7 +98,7 @@ def _state(subject: Subject, evidence: Evidence, diagnosis: Diagnosis) -> tuple[
     roots = diagnosis.roots
     blocking = tuple(each for each in roots if each.rule.kind is Kind.CAUSE)
     waiting = tuple(each for each in roots if each.rule.kind is Kind.WAITING)
-    well = _tenant_is_well(evidence) if subject.kind is SubjectKind.TENANT else _in_sync(evidence, diagnosis)
+    well = _tenant_is_well(evidence) if subject.kind is SubjectKind.TENANT else _in_sync(case)
     if blocking and not (well and not _something_proven(diagnosis)):
         return State.BLOCKED, blocking
     if waiting:
@@ -109,20 +119,27 @@ def _nowhere(subject: Subject, evidence: Evidence) -> bool:
     return not subject.known and not found and not subject.unsearched
 
 
-def _in_sync(evidence: Evidence, diagnosis: Diagnosis) -> bool:
+def _in_sync(case: Case[Subject]) -> bool:
     """The account is there, tied to the AD object, and what was last done to it ended well."""
+    evidence, diagnosis = case.evidence, case.diagnosis
+    wanted = WITHOUT_WHICH_NOTHING_IS_FINE.get(case.ask.intent, ())
+    if any(isinstance(evidence.get(fact), Missing) for fact in wanted):
+        return False
     account, ad, rows = evidence.get(CloudAccount), evidence.get(AdAccount), evidence.get(SubjectRows)
     if isinstance(account, Missing) or account.user is None or not account.user.synced or account.user.errors:
         return False
     found = None if isinstance(ad, Missing) else ad.object
     if found and (found.deleted or found.anchor != account.user.anchor):
         return False
-    if not isinstance(rows, Missing) and rows.last_failure:
+    if isinstance(rows, Missing):
+        if account.user.last_sync is None or case.at - account.user.last_sync > RECENTLY:
+            return False  # an unread log may hold its failure
+    elif rows.last_failure:
         return False
     job = _job(evidence)
-    now = evidence.get(Now)
-    works = job is None or isinstance(now, Missing) or job.healthy(now.at)
-    return works or any(each.id == "obj-already-in-sync" for each in diagnosis.found)
+    return (job is not None and job.healthy(case.at)) or any(
+        each.id == "obj-already-in-sync" for each in diagnosis.found
+    )
 
 
 def _tenant_is_well(evidence: Evidence) -> bool:

@@ -1,4 +1,4 @@
-"""A conversation without Teams: the real listener on a simulated Graph, and an outlet that writes down what is shown."""
+"""A conversation without Teams: the real listener on a simulated Graph, and an outlet that notes what is shown."""
 
 import itertools
 from collections.abc import AsyncIterator, Callable
@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.app import GRAMMAR, reach_of
 from bot.cards.plain import plain
-from bot.clock import VirtualClock
+from bot.clock import Clock, SystemClock, VirtualClock
 from bot.conversation import EDIT_EVERY, Conversation
 from bot.graph import Graph
 from bot.people import People, Policy
@@ -99,9 +99,15 @@ class Meeting:
     clock: VirtualClock
 
     async def say(
-        self, who: Sender, text: str, place: Place | None = None, *, mentions: tuple[Mention, ...] = (), quoted: str = "",
+        self,
+        who: Sender,
+        text: str,
+        place: Place | None = None,
+        *,
+        mentions: tuple[Mention, ...] = (),
+        quoted: str = "",
         edited: bool = False,
-    ) -> "Reply":  # fmt: skip
+    ) -> "Reply":
         before = len(self.outlet.shown)
         said = Said(text, who, place or channel(), "a1", mentions, quoted, edited)
         await self.conversation.said(said, self.outlet)
@@ -173,15 +179,18 @@ async def meeting(
     faults: Faults | None = None,
     policy: Policy | None = None,
     edit_every: float = EDIT_EVERY,
+    slow: float = 0.0,
 ) -> AsyncIterator[Meeting]:
-    """The demo's tenant and its people, changed as told."""
+    """The demo's tenant and its people, changed as told. `slow`: real seconds that each call to Graph takes."""
     document = healthy_world(AT)
     if change is not None:
         change(document)
     world, clock = World.parse(document), VirtualClock(AT)
     probes = SimulatedProbes(list(world.sites), clock)
     rules = policy or Policy.load(POLICY)
-    async with GraphServer(world, clock, faults=faults) as server, Graph(server.url, clock=clock) as graph:
+    faults = Faults(latency=slow) if slow else faults
+    real: Clock = SystemClock() if slow else clock
+    async with GraphServer(world, real, faults=faults) as server, Graph(server.url, clock=clock) as graph:
         people = People(rules, graph)
         conversation = Conversation(
             SKILLS, GRAMMAR, people, rules, lambda: reach_of(graph, clock, probes), clock, edit_every=edit_every

@@ -217,6 +217,7 @@ async def test_a_wrong_token_is_a_tenant_that_cannot_be_reached() -> None:
     assert "another" not in ended.stdout + ended.stderr
 
 
+@pytest.mark.slow
 def test_a_tenant_that_is_not_there_cannot_be_reached() -> None:
     ended = whysync("ask", "is the sync running?", "--json", LOCAL="1", GRAPH_URL="http://127.0.0.1:9")
     assert ended.returncode == 7, ended.stdout

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.cards.elements import Element, Tone, bullets, card, heading, labelled, line, run, title
+from bot.cards.text import safe
 from bot.evidence import Source
 
-MOST_PROOFS = 5
+MOST_LINES = 5
+LONGEST = 400
 MORE = "There was more in your message: ask for it in one of its own."
 
 
@@ -28,12 +30,13 @@ class Last:
             return None
         settle = document.get("settle") or {}
         first: Mapping[str, Any] = next(iter(document.get("causes") or ()), {})
+        fix = [*(first.get("fix") or filter(None, [settle.get("how")]))]
         return cls(
-            str(document.get("headline") or ""),
+            safe(document.get("headline") or "", LONGEST),
             str(first.get("owner") or settle.get("who") or ""),
             str(first.get("title") or ""),
-            tuple(str(step) for step in first.get("fix") or filter(None, [settle.get("how")])),
-            tuple(str(each["says"]) for each in first.get("because") or ())[:MOST_PROOFS],
+            tuple(safe(step, LONGEST) for step in fix[:MOST_LINES]),
+            tuple(safe(each["says"], LONGEST) for each in (first.get("because") or ())[:MOST_LINES]),
         )
 
 

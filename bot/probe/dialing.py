@@ -1,4 +1,4 @@
-"""Opening connections: directly or through a proxy, and when none comes up, saying which of the several ways it failed."""
+"""Opening connections, directly or through a proxy; when none comes up, saying in which of several ways it failed."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ TELLING = ("timeout", "refused", "no-route")
 """Of several addresses that fail differently, the first of these is what the host is said to do."""
 
 
-class Unreached(Exception):
+class Unreached(Exception):  # noqa: N818  # an outcome, named as such
     """No connection: `outcome` is timeout, refused, no-route, dns, 407 or 403; `note` what a person should know."""
 
     def __init__(self, outcome: str, note: str | None = None) -> None:
@@ -143,7 +143,7 @@ class Dialer:
             if host not in self._known:
                 self._known[host] = await self._look_up(host)
         if not self._known[host]:
-            raise Unreached("dns", f"{host} could not be resolved")
+            raise Unreached("dns")
         return self._known[host]
 
     async def _look_up(self, host: str) -> tuple[str, ...]:

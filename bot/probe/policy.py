@@ -1,4 +1,4 @@
-"""The local policy file: what the administrator of this server allows the probe to touch. Nothing from afar changes it."""
+"""The local policy file: what the administrator of this server lets the probe touch. Nothing from afar changes it."""
 
 import ipaddress
 import re
@@ -27,7 +27,7 @@ class Cloud(StrEnum):
     CHINA = "china"
 
 
-class RefusedPolicy(Exception):
+class RefusedPolicy(Exception):  # noqa: N818  # an outcome, named as such
     """The policy file cannot be used. `lines` says why, one mistake each."""
 
     def __init__(self, lines: list[str]) -> None:

@@ -16,6 +16,7 @@ HOLD_S = 20.0
 LONG_HOLD_S = 240.0
 MOST_TEXT = 200
 AT_ONCE = 16
+MOST_NAMED = 3
 
 
 class Resolver(Protocol):
@@ -95,6 +96,18 @@ class Observed:
     ok: bool | None
     data: Any
     error: str | None = None
+
+
+def unreached(hosts: Iterable[tuple[str, str]]) -> str | None:
+    """Hosts that no connection came up with, each with how it failed, in a few words."""
+    by_outcome: dict[str, list[str]] = {}
+    for host, outcome in hosts:
+        by_outcome.setdefault(outcome, []).append(host)
+    told = [
+        f"{', '.join(names) if len(names) < MOST_NAMED else f'{len(names)} hosts'}: {outcome}"
+        for outcome, names in by_outcome.items()
+    ]
+    return "; ".join(told) or None
 
 
 def short(text: str) -> str:

@@ -42,7 +42,7 @@ class Target:
     """A host of the same kind as the agent's own, which is not known here."""
 
 
-class UnknownTarget(Exception):
+class UnknownTarget(Exception):  # noqa: N818  # an outcome, named as such
     """The name is not on this server's own list."""
 
 
@@ -151,10 +151,14 @@ def targets(
         own = [_bus(host, stand_in=True) for host in STAND_INS[policy.cloud]]
         remarks.append("The agent's own Service Bus host is not known here; two others of its kind are tested for it.")
     elif not own:
-        remarks.append('The agent\'s Service Bus host is not known here. Name it in the policy file: servicebus = ["…"].')
+        remarks.append(
+            'The agent\'s Service Bus host is not known here. The policy file can name it: servicebus = ["…"].'
+        )
     registering = [*_registration(policy.cloud, tenant), *filter(is_host, registrations)]
     if not registering:
-        remarks.append("The host where the agent registers bears the tenant's id, which is not known here (--tenant ID).")
+        remarks.append(
+            "The host where the agent registers is named for the tenant, which is not known here (--tenant ID)."
+        )
     if not BUILT_IN[policy.cloud]:
         remarks.append("For this cloud no list of hosts is published: only what the policy file names is tested.")
     every = (
@@ -188,7 +192,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def may_touch(target: Target, address: str) -> bool:
-    """Whether the probe may connect there. Addresses inside the house are refused unless the local file named the host."""
+    """Whether the probe may connect there: to public addresses, and to any of a host that the local file names."""
     if target.private:
         return True
     try:

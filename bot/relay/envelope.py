@@ -1,16 +1,15 @@
-"""Who said it: Ed25519 keys, the signed envelope round every message, and how a probe's key comes to be trusted."""
+"""Who said it: Ed25519 keys, the signed envelope round every message, and what either end keeps of the other."""
 
 import base64
 import binascii
 import hashlib
-import hmac
 import secrets
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from joserfc import jws
@@ -20,21 +19,20 @@ from joserfc.jwk import OKPKey
 from bot.relay.wire import (
     LARGEST,
     MESSAGES,
+    Checks,
+    Command,
     ForgedError,
     MalformedError,
     Message,
-    NewId,
     ProbeIdentity,
-    RefusedError,
+    Result,
     decode,
     encode,
     load,
-    random_id,
 )
 
 ALGORITHMS: Final = ("Ed25519",)
-INVITED_FOR: Final = 30 * 60_000
-TRIES: Final = 10
+ROTATION: Final = 30 * 86_400_000
 
 _P: Final = 2**255 - 19
 _D: Final = -121665 * pow(121666, -1, _P) % _P
@@ -45,17 +43,17 @@ _SMALL_ORDER: Final = frozenset({0, 1, _P - 1, _ORDER_8, _P - _ORDER_8})
 Bytes = Callable[[int], bytes]
 
 
-def _b64(raw: bytes) -> str:
+def b64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _unb64(text: str) -> bytes:
+def unb64(text: str) -> bytes:
     """One spelling only: what decodes to the same bytes by another spelling is refused."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise MalformedError("not-base64") from error
-    if _b64(raw) != text:
+    if b64(raw) != text:
         raise MalformedError("not-base64")
     return raw
 
@@ -73,16 +71,16 @@ class PublicKey:
 
     @classmethod
     def from_text(cls, text: str) -> "PublicKey":
-        return cls(_unb64(text))
+        return cls(unb64(text))
 
     @property
     def text(self) -> str:
-        return _b64(self.raw)
+        return b64(self.raw)
 
     @cached_property
     def kid(self) -> str:
         """The key's thumbprint as in RFC 7638."""
-        return _b64(self._digest)
+        return b64(self._digest)
 
     @property
     def fingerprint(self) -> str:
@@ -129,6 +127,25 @@ class PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(self.seed)
 
 
+@dataclass(frozen=True)
+class FleetKeys:
+    """The bot's keys as a probe pins them; `since` is bot time, when `next` was named."""
+
+    current: PublicKey
+    next: PublicKey | None = None
+    since: int = 0
+
+    def at(self, now: int) -> "FleetKeys":
+        """The named key stands alone once the rotation is over."""
+        if self.next is not None and now - self.since > ROTATION:
+            return FleetKeys(self.next)
+        return self
+
+    @property
+    def by_kid(self) -> Mapping[str, PublicKey]:
+        return {key.kid: key for key in (self.current, self.next) if key is not None}
+
+
 Keys = Mapping[str, PublicKey]
 
 
@@ -159,7 +176,7 @@ class Claim:
     expected: frozenset[str]
 
 
-HEADER_CHECKS: Mapping[str, Callable[[Claim], bool]] = MappingProxyType(
+HEADER_CHECKS: Checks[Claim] = MappingProxyType(
     {
         "header-fields": lambda claim: set(claim.header) == {"alg", "kid", "typ"},
         "unknown-typ": lambda claim: claim.header["typ"] in claim.expected,
@@ -191,7 +208,7 @@ def _header(text: str) -> dict[str, str]:
     segments = text.split(".")
     if len(segments) != 3:
         raise MalformedError("not-an-envelope")
-    opened = [_unb64(segment) for segment in segments]
+    opened = [unb64(segment) for segment in segments]
     header = load(opened[0])
     if not isinstance(header, dict) or not all(isinstance(value, str) for value in header.values()):
         raise ForgedError("header-fields")
@@ -207,11 +224,12 @@ def _verified(text: str, key: PublicKey) -> bytes:
         raise ForgedError("bad-signature") from error
 
 
-# Enrolment: a token shown once, a proof made with it, a second person's eye on the fingerprint.
+# What the bot keeps of a probe.
 
 
 class Standing(StrEnum):
     WAITING = "waiting"
+    """For a second admin to confirm the fingerprint."""
     CONFIRMED = "confirmed"
     REVOKED = "revoked"
 
@@ -229,175 +247,119 @@ class EnrolledProbe:
     dead: frozenset[str] = frozenset()
 
 
+SENDER_CHECKS: Checks[EnrolledProbe] = MappingProxyType(
+    {
+        "revoked": lambda probe: probe.standing is not Standing.REVOKED,
+        "unconfirmed": lambda probe: probe.standing is not Standing.WAITING,
+    }
+)
+
+
 @dataclass(frozen=True)
-class Invitation:
-    """What is kept of a token. Its hash is what proofs are made with, so it is no less secret while it lasts."""
+class Contact:
+    """A session as the bot holds it. `at` is the time its welcome told; `age` and `skew` are its latest ready's."""
+
+    sid: str
+    bnonce: str
+    at: int
+    caps: frozenset[str]
+    software: str
+    age: int = -1
+    seen: int = 0
+    skew: int = 0
+
+
+@dataclass(frozen=True)
+class Issued:
+    """One order of ours, and what became of it."""
 
     id: str
-    secret_hash: bytes = field(repr=False)
-    tenant: str
-    probe: str
-    ops: frozenset[str]
-    invited_by: str
-    expires: int
-    bad_tries: int = 0
-    used: bool = False
+    sid: str
+    op: str
+    exp: int
+    given_up: bool = False
+    answered: bool = False
 
 
 @dataclass(frozen=True)
-class Application:
-    """What a probe sends to be enrolled."""
+class SessionState:
+    """All that is remembered of talking with one generation; its times start from the wall, so a store may keep it."""
 
-    invitation: str
-    probe: str
-    host: str
-    key: PublicKey
-    nonce: bytes
-    proof: bytes
+    gen: str = ""
+    live: Contact | None = None
+    pending: tuple[Contact, ...] = ()
+    issued: Mapping[str, Issued] = field(default_factory=dict)
 
 
-class Enrolments(Protocol):
-    """Where invitations and probes are kept; every write is conditional and says whether it won."""
-
-    async def invitation(self, id_: str, /) -> Invitation | None: ...
-
-    async def probe(self, tenant: str, name: str, /) -> EnrolledProbe | None: ...
-
-    async def replace(self, old: Invitation, new: Invitation, /) -> bool: ...
-
-    async def enrol(self, old: Invitation, was: EnrolledProbe | None, now: EnrolledProbe, /) -> bool:
-        """Marks the invitation used and puts the probe in place, both or neither."""
-        ...
+# What a probe keeps of the bot.
 
 
-def invite(
-    tenant: str, probe: str, ops: frozenset[str], by: str, now: int, random: Bytes = secrets.token_bytes
-) -> tuple[str, Invitation]:
-    """The token, to be shown once, and what is kept of it."""
-    id_, secret = random(16).hex(), random(32)
-    expires = now + INVITED_FOR
-    return f"{id_}.{_b64(secret)}", Invitation(id_, _token_hash(secret), tenant, probe, ops, by, expires)
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    sid: str
+    sent: int
 
 
-def apply(token: str, probe: str, host: str, key: PublicKey, random: Bytes = secrets.token_bytes) -> Application:
-    """On the probe's side: proves the token without sending it."""
-    id_, secret = _split(token)
-    nonce = random(16)
-    return Application(id_, probe, host, key, nonce, _proof(_token_hash(secret), key, nonce, probe, host))
+@dataclass(frozen=True, slots=True)
+class Attended:
+    """A session as the probe holds it; `taken` by its own steady clock, `now` by the bot's."""
 
-
-def welcome_proof(secret_hash: bytes, fleet: PublicKey, application: Application, gen: str) -> bytes:
-    """Goes back with the bot's key, so that nobody between the two can put another in its place."""
-    said = b"whysync-bot\0" + fleet.raw + application.nonce + application.key.raw + gen.encode()
-    return hmac.digest(secret_hash, said, "sha256")
-
-
-def check_welcome(token: str, fleet: PublicKey, application: Application, gen: str, proof: bytes) -> None:
-    expected = welcome_proof(_token_hash(_split(token)[1]), fleet, application, gen)
-    if not hmac.compare_digest(expected, proof):
-        raise ForgedError("bad-proof")
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """An application beside what is known when it comes."""
-
-    kept: Invitation
-    was: EnrolledProbe | None
-    asked: Application
+    sid: str
+    bnonce: str
     now: int
-
-    @property
-    def proven(self) -> bool:
-        asked = self.asked
-        expected = _proof(self.kept.secret_hash, asked.key, asked.nonce, asked.probe, asked.host)
-        return hmac.compare_digest(expected, asked.proof)
-
-    @property
-    def dead(self) -> frozenset[str]:
-        return frozenset() if self.was is None else self.was.dead | {self.was.key.kid}
+    taken: int
 
 
-ENROL_CHECKS: Mapping[str, Callable[[Attempt], bool]] = MappingProxyType(
-    {
-        "locked": lambda attempt: attempt.kept.bad_tries < TRIES,
-        "used": lambda attempt: not attempt.kept.used,
-        "expired": lambda attempt: attempt.now <= attempt.kept.expires,
-        "bad-proof": lambda attempt: attempt.proven,
-        "other-name": lambda attempt: attempt.asked.probe == attempt.kept.probe,
-        "dead-key": lambda attempt: attempt.asked.key.kid not in attempt.dead,
-    }
-)
-_TRIED_BADLY: Final = frozenset({"bad-proof", "other-name"})
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An id that counted once. `answer` is what is said if it comes again; None while it is running."""
+
+    op: str
+    until: int
+    started: int
+    answer: str | None = None
+    ran: bool = True
 
 
-async def enrol(store: Enrolments, asked: Application, now: int, new_id: NewId = random_id) -> EnrolledProbe:
-    """Consumes the invitation. The probe waits for its second admin; any earlier generation ends here."""
-    kept = await store.invitation(asked.invitation)
-    if kept is None:
-        raise RefusedError("no-invitation")
-    attempt = Attempt(kept, await store.probe(kept.tenant, kept.probe), asked, now)
-    for reason, holds in ENROL_CHECKS.items():
-        if not holds(attempt):
-            await _count_bad_try(store, kept, reason)
-            raise RefusedError(reason)
-    identity = ProbeIdentity(kept.tenant, kept.probe, new_id())
-    probe = EnrolledProbe(identity, asked.key, kept.ops, asked.host, kept.invited_by, dead=attempt.dead)
-    if not await store.enrol(kept, attempt.was, probe):
-        raise RefusedError("used")
-    return probe
+# What either end does next.
 
 
-async def _count_bad_try(store: Enrolments, kept: Invitation, reason: str) -> None:
-    """Guesses side by side must each count, so a lost race is run again."""
-    for _ in range(TRIES):
-        if reason not in _TRIED_BADLY or await store.replace(kept, replace(kept, bad_tries=kept.bad_tries + 1)):
-            return
-        fresh = await store.invitation(kept.id)
-        if fresh is None or fresh.bad_tries >= TRIES:
-            return
-        kept = fresh
+@dataclass(frozen=True, slots=True)
+class Say:
+    """To be sent as it stands."""
+
+    envelope: str
 
 
-@dataclass(frozen=True)
-class Confirmation:
-    probe: EnrolledProbe
-    fingerprint: str
-    by: str
+@dataclass(frozen=True, slots=True)
+class Run:
+    """To be logged, run, and finished."""
+
+    command: Command
 
 
-CONFIRM_CHECKS: Mapping[str, Callable[[Confirmation], bool]] = MappingProxyType(
-    {
-        "not-waiting": lambda asked: asked.probe.standing is Standing.WAITING,
-        "same-person": lambda asked: bool(asked.by) and asked.by != asked.probe.invited_by,
-        "other-fingerprint": lambda asked: asked.fingerprint == asked.probe.key.fingerprint,
-    }
-)
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a check ended; `data` is plain JSON."""
+
+    ok: bool | None
+    code: str
+    data: Any = None
+    truncated: bool = False
+    took_ms: int = 0
 
 
-def confirm(probe: EnrolledProbe, fingerprint: str, by: str) -> EnrolledProbe:
-    """The second admin has compared the fingerprint shown here with the one shown on the server."""
-    for reason, holds in CONFIRM_CHECKS.items():
-        if not holds(Confirmation(probe, fingerprint, by)):
-            raise RefusedError(reason)
-    return replace(probe, standing=Standing.CONFIRMED)
+@dataclass(frozen=True, slots=True)
+class Alive:
+    contact: Contact
+    opened: bool
 
 
-def revoke(probe: EnrolledProbe) -> EnrolledProbe:
-    return replace(probe, standing=Standing.REVOKED)
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """`late`: nobody waits for it any more. `skew`: how far the probe's wall clock is ahead, in milliseconds."""
 
-
-def _split(token: str) -> tuple[str, bytes]:
-    id_, dot, secret = token.strip().partition(".")
-    if not dot or len(secret) != 43:
-        raise MalformedError("bad-token")
-    return id_, _unb64(secret)
-
-
-def _token_hash(secret: bytes) -> bytes:
-    return hashlib.sha256(b"whysync-token\0" + secret).digest()
-
-
-def _proof(secret_hash: bytes, key: PublicKey, nonce: bytes, probe: str, host: str) -> bytes:
-    names = hashlib.sha256(probe.encode()).digest() + hashlib.sha256(host.encode()).digest()
-    return hmac.digest(secret_hash, b"whysync-probe\0" + key.raw + hashlib.sha256(nonce).digest() + names, "sha256")
+    issued: Issued
+    result: Result
+    late: bool
+    skew: int

@@ -4,131 +4,40 @@ The relay between them is hostile. Nothing here trusts a wall clock: the probe t
 welcome and counts on from there. Every rule is one named line of a table, so that a test can take it away.
 """
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from bot.clock import Clock
-from bot.relay import wire
-from bot.relay.envelope import EnrolledProbe, PrivateKey, PublicKey, Standing, open_envelope, seal
-from bot.relay.wire import Command, Hello, Limits, ProbeIdentity, Ready, RefusedError, Result, Rotate, Welcome
+from bot.relay import envelope, wire
+from bot.relay.envelope import Attended, Contact, EnrolledProbe, Issued, Outcome, PublicKey, Run, Say, SessionState
+from bot.relay.wire import Command, Hello, Ready, RefusedError, Result, Rotate, Welcome, broken, require
 
 SECOND: Final = 1000
+MINUTE: Final = 60 * SECOND
 WELCOME_WITHIN: Final = 30 * SECOND
 TOLERANCE: Final = 30 * SECOND
-COMMAND_LIFE: Final = 60 * SECOND
-PENDING_LIFE: Final = 60 * SECOND
-HEARTBEAT_DELAY: Final = 60 * SECOND
+COMMAND_LIFE: Final = MINUTE
+PENDING_LIFE: Final = MINUTE
+HEARTBEAT_DELAY: Final = MINUTE
 LONGEST_GAP: Final = 300 * SECOND
-REMEMBERED: Final = 600 * SECOND
 SESSION_LIFE: Final = 86_400 * SECOND
-ROTATION: Final = 30 * SESSION_LIFE
 RATE: Final = 10
 FLOOD: Final = 60
 MOST_SEEN: Final = 64
 MOST_PENDING: Final = 4
-
-C = TypeVar("C")
-M = TypeVar("M", Welcome, Command, Rotate, Command | Rotate)
-Checks = Mapping[str, Callable[[C], bool]]
-
-
-def broken(checks: Checks[C], case: C) -> str | None:
-    """The first rule the case breaks."""
-    return next((reason for reason, holds in checks.items() if not holds(case)), None)
-
-
-def require(checks: Checks[C], case: C) -> None:
-    reason = broken(checks, case)
-    if reason is not None:
-        raise RefusedError(reason)
-
-
-class Steady:
-    """Milliseconds that start at the wall time and only grow: a jump of the wall clock later does not reach them."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock, self._start = clock, wall(clock)
-        self._began = clock.monotonic()
-
-    def now(self) -> int:
-        return self._start + round((self._clock.monotonic() - self._began) * SECOND)
-
-
-def wall(clock: Clock) -> int:
-    return round(clock.now().timestamp() * SECOND)
-
-
-@dataclass(frozen=True)
-class FleetKeys:
-    """The bot's keys as a probe pins them; `since` is bot time, when `next` was named."""
-
-    current: PublicKey
-    next: PublicKey | None = None
-    since: int = 0
-
-    def at(self, now: int) -> "FleetKeys":
-        """The named key stands alone once the rotation is over."""
-        if self.next is not None and now - self.since > ROTATION:
-            return FleetKeys(self.next)
-        return self
-
-    @property
-    def by_kid(self) -> Mapping[str, PublicKey]:
-        return {key.kid: key for key in (self.current, self.next) if key is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """To be sent as it stands."""
-
-    envelope: str
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """To be logged, run, and finished."""
-
-    command: Command
-
-
-# The probe's end.
-
-
-@dataclass(frozen=True, slots=True)
-class Greeting:
-    sid: str
-    sent: int
-
-
-@dataclass(frozen=True, slots=True)
-class Attended:
-    """A session as the probe holds it; `taken` by its own steady clock, `now` by the bot's."""
-
-    sid: str
-    bnonce: str
-    now: int
-    taken: int
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """An id that counted once. `answer` is what is said if it comes again; None while it is running."""
-
-    op: str
-    until: int
-    started: int
-    answer: str | None = None
-    ran: bool = True
-
+DEFAULT_LIMITS: Final = wire.Limits()
+REMEMBERED: Final = 600 * SECOND
 
 Order = Command | Rotate
+M = TypeVar("M", Welcome, Command, Rotate, Command | Rotate)
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival(Generic[M]):
-    """A message at the probe, and what the probe knows as it arrives; `after`: how long after its hello or welcome."""
+    """A message at the probe, and what the probe knows as it arrives; `after`: how long after its hello."""
 
     probe: "ProbeSession"
     message: M
@@ -138,14 +47,14 @@ class Arrival(Generic[M]):
     est: int
 
 
-WELCOME_CHECKS: Checks[Arrival[Welcome]] = MappingProxyType(
+WELCOME_CHECKS: wire.Checks[Arrival[Welcome]] = MappingProxyType(
     {
         "wrong-session": lambda it: it.message.sid == it.sid,
         "welcome-too-late": lambda it: it.after <= WELCOME_WITHIN,
         "retired-key": lambda it: it.kid in it.probe.fleet.at(it.message.now).by_kid,
     }
 )
-ORDER_CHECKS: Checks[Arrival[Order]] = MappingProxyType(
+ORDER_CHECKS: wire.Checks[Arrival[Order]] = MappingProxyType(
     {
         "wrong-tenant": lambda it: it.message.tenant == it.probe.identity.tenant,
         "wrong-probe": lambda it: it.message.probe == it.probe.identity.probe,
@@ -157,7 +66,7 @@ ORDER_CHECKS: Checks[Arrival[Order]] = MappingProxyType(
         "full": lambda it: it.message.id in it.probe.seen or len(it.probe.seen) < MOST_SEEN,
     }
 )
-COMMAND_CHECKS: Checks[Arrival[Command]] = MappingProxyType(
+COMMAND_CHECKS: wire.Checks[Arrival[Command]] = MappingProxyType(
     {
         "unknown-op": lambda it: it.message.op in it.probe.operations,
         "unknown-args": lambda it: set(it.message.args) <= it.probe.operations.get(it.message.op, frozenset()),
@@ -165,10 +74,12 @@ COMMAND_CHECKS: Checks[Arrival[Command]] = MappingProxyType(
             it.message.req_digest == wire.request_digest(it.message.op, it.message.args, it.message.limits)
         ),
         "busy": lambda it: all(each.answer or each.op != it.message.op for each in it.probe.seen.values()),
-        "too-many": lambda it: it.probe.runs_since(it.est - 60 * SECOND) < RATE,
+        "too-many": lambda it: (
+            sum(each.ran for each in it.probe.seen.values() if each.started > it.est - MINUTE) < RATE
+        ),
     }
 )
-ROTATE_CHECKS: Checks[Arrival[Rotate]] = MappingProxyType(
+ROTATE_CHECKS: wire.Checks[Arrival[Rotate]] = MappingProxyType(
     {
         "not-current": lambda it: it.kid == it.probe.fleet.current.kid,
         "same-key": lambda it: it.message.next != it.probe.fleet.current.text,
@@ -180,16 +91,16 @@ ROTATE_CHECKS: Checks[Arrival[Rotate]] = MappingProxyType(
 class ProbeSession:
     """`operations`: what may run, each with the names of its arguments. `fleet` is to be kept when it has changed."""
 
-    identity: ProbeIdentity
+    identity: wire.ProbeIdentity
     operations: Mapping[str, frozenset[str]]
-    fleet: FleetKeys
-    seen: dict[str, Seen]
+    fleet: envelope.FleetKeys
+    seen: dict[str, envelope.Seen]
 
     def __init__(
         self,
-        identity: ProbeIdentity,
-        key: PrivateKey,
-        fleet: FleetKeys,
+        identity: wire.ProbeIdentity,
+        key: envelope.PrivateKey,
+        fleet: envelope.FleetKeys,
         operations: Mapping[str, frozenset[str]],
         clock: Clock,
         *,
@@ -198,10 +109,10 @@ class ProbeSession:
     ) -> None:
         self.identity, self.operations, self.fleet = identity, operations, fleet
         self.seen = {}
-        self._key, self._clock, self._steady = key, clock, Steady(clock)
+        self._key, self._clock, self._steady = key, clock, wire.Steady(clock)
         self._software, self._new_id = software, new_id
-        self._phase: Greeting | Attended | None = None
-        self._turned = (self._steady.now(), wall(clock))
+        self._phase: envelope.Greeting | Attended | None = None
+        self._turned = self._moment()
 
     @property
     def sid(self) -> str | None:
@@ -218,17 +129,16 @@ class ProbeSession:
 
     def start(self) -> Say:
         """A new session: whatever was signed for an earlier one is worthless from here on."""
-        self._phase = Greeting(self._new_id(), self._steady.now())
-        self.seen = {}
-        me = self.identity
-        caps = tuple(sorted(self.operations))
+        self._phase = envelope.Greeting(self._new_id(), self._steady.now())
+        self.seen, self._turned = {}, self._moment()
+        me, caps = self.identity, tuple(sorted(self.operations))
         return self._say(Hello(1, me.tenant, me.probe, me.gen, self._phase.sid, caps, self._software))
 
     def turn(self) -> Say | None:
         """To be called on every turn of the loop, at least every few seconds."""
         self._notice_gap()
         match self._phase:
-            case Greeting(sent=sent) if self._steady.now() - sent <= WELCOME_WITHIN:
+            case envelope.Greeting(sent=sent) if self._steady.now() - sent <= WELCOME_WITHIN:
                 return None
             case Attended(taken=taken) if self._steady.now() - taken <= SESSION_LIFE:
                 return None
@@ -236,9 +146,8 @@ class ProbeSession:
 
     def receive(self, text: str) -> Say | Run | None:
         self._notice_gap()
-        if self.attended:
-            self.fleet = self.fleet.at(self.est())
-        opened = open_envelope(text, self.fleet.by_kid, (Welcome, Command, Rotate))
+        self.fleet = self.fleet.at(self.est())
+        opened = envelope.open_envelope(text, self.fleet.by_kid, (Welcome, Command, Rotate))
         match opened.message:
             case Welcome() as welcome:
                 return self._welcomed(welcome, opened.kid)
@@ -246,34 +155,30 @@ class ProbeSession:
                 return self._ordered(order, opened.kid)
         raise RefusedError("unexpected")
 
-    def finish(self, id_: str, ok: bool | None, code: str, data: Any, truncated: bool, took_ms: int) -> Say | None:
+    def finish(self, id_: str, outcome: Outcome) -> Say | None:
         """The result, sealed and kept; None if the session it was for is over."""
         seen = self.seen.get(id_)
         if seen is None or seen.answer is not None:
             return None
         try:
-            said = self._result(id_, ok, code, data, truncated, took_ms)
+            said = self._result(id_, outcome)
         except wire.MalformedError as error:
-            said = self._result(id_, None, error.reason, None, error.reason == "too-large", took_ms)
+            said = self._result(id_, Outcome(None, error.reason, None, error.reason == "too-large", outcome.took_ms))
         self.seen[id_] = replace(seen, answer=said.envelope)
         return said
 
     def heartbeat(self) -> Say | None:
         """Ready, and still there."""
-        phase = self._phase
-        if not isinstance(phase, Attended):
-            return None
-        age = self._steady.now() - phase.taken
-        return self._say(Ready(phase.sid, phase.bnonce, wall(self._clock), age))
-
-    def runs_since(self, moment: int) -> int:
-        return sum(each.ran and each.started > moment for each in self.seen.values())
+        return self._ready(self._phase) if isinstance(self._phase, Attended) else None
 
     def _notice_gap(self) -> None:
         """Where monotonic time stops in sleep, only the wall clock shows the gap; then the estimate is worthless."""
-        before, self._turned = self._turned, (self._steady.now(), wall(self._clock))
+        before, self._turned = self._turned, self._moment()
         if any(now - then > LONGEST_GAP for then, now in zip(before, self._turned, strict=True)):
             self._phase, self.seen = None, {}
+
+    def _moment(self) -> tuple[int, int]:
+        return self._steady.now(), wire.wall(self._clock)
 
     def _welcomed(self, welcome: Welcome, kid: str) -> Say:
         phase, now = self._phase, self._steady.now()
@@ -283,7 +188,7 @@ class ProbeSession:
             return self._forgotten(phase, welcome)
         require(WELCOME_CHECKS, Arrival(self, welcome, kid, phase.sid, now - phase.sent, 0))
         self._phase = Attended(phase.sid, welcome.bnonce, welcome.now, now)
-        return self._say(Ready(phase.sid, welcome.bnonce, wall(self._clock), 0))
+        return self._ready(self._phase)
 
     def _forgotten(self, phase: Attended, welcome: Welcome) -> Say:
         """A second welcome never moves the time; with a nonce we do not know it says that the bot has lost us."""
@@ -298,113 +203,196 @@ class ProbeSession:
         if not isinstance(phase, Attended):
             raise RefusedError("no-session")
         self._forget(est)
-        after = self._steady.now() - phase.taken
-        require(ORDER_CHECKS, Arrival[Order](self, order, kid, phase.sid, after, est))
+        arrival: Arrival[Order] = Arrival(self, order, kid, phase.sid, 0, est)
+        require(ORDER_CHECKS, arrival)
         earlier = self._earlier(order)
         if earlier is not None:
             return None if earlier.answer is None else Say(earlier.answer)
         if isinstance(order, Rotate):
-            return self._rotated(Arrival(self, order, kid, phase.sid, after, est))
-        refusal = broken(COMMAND_CHECKS, Arrival(self, order, kid, phase.sid, after, est))
+            return self._rotated(Arrival(self, order, kid, phase.sid, 0, est))
+        refusal = broken(COMMAND_CHECKS, Arrival(self, order, kid, phase.sid, 0, est))
         self._remember(order, order.op, ran=refusal is None)
-        return Run(order) if refusal is None else self.finish(order.id, None, refusal, None, False, 0)
+        return Run(order) if refusal is None else self.finish(order.id, Outcome(None, refusal))
 
-    def _earlier(self, order: Order) -> Seen | None:
+    def _earlier(self, order: Order) -> envelope.Seen | None:
         return self.seen.get(order.id)
 
     def _rotated(self, it: Arrival[Rotate]) -> Say | None:
         require(ROTATE_CHECKS, it)
         key = PublicKey.from_text(it.message.next)
         if self.fleet.next is None:
-            self.fleet = FleetKeys(self.fleet.current, key, it.est)
+            self.fleet = envelope.FleetKeys(self.fleet.current, key, it.est)
         self._remember(it.message, Rotate.typ, ran=False)
-        return self.finish(it.message.id, True, "rotated", {"next": key.kid}, False, 0)
+        return self.finish(it.message.id, Outcome(True, "rotated", {"next": key.kid}))
 
     def _remember(self, order: Order, op: str, *, ran: bool) -> None:
         est = self.est()
-        self.seen[order.id] = Seen(op, max(order.exp, est) + 2 * TOLERANCE, est, ran=ran)
+        self.seen[order.id] = envelope.Seen(op, max(order.exp, est) + 2 * TOLERANCE, est, ran=ran)
 
     def _forget(self, est: int) -> None:
         """An id is dropped only when it could not be accepted any more, so the set is bounded by rate and lifetime."""
         self.seen = {id_: each for id_, each in self.seen.items() if est <= each.until}
 
-    def _result(self, id_: str, ok: bool | None, code: str, data: Any, truncated: bool, took_ms: int) -> Say:
-        sid = self.sid or ""
-        return self._say(Result(id_, sid, ok, code, data, truncated, took_ms, wall(self._clock), self.est()))
+    def _result(self, id_: str, it: Outcome) -> Say:
+        here = wire.wall(self._clock), self.est()
+        return self._say(Result(id_, self.sid or "", it.ok, it.code, it.data, it.truncated, it.took_ms, *here))
+
+    def _ready(self, phase: Attended) -> Say:
+        age = self._steady.now() - phase.taken
+        return self._say(Ready(phase.sid, phase.bnonce, wire.wall(self._clock), age))
 
     def _say(self, message: wire.Message) -> Say:
-        return Say(seal(message, self._key))
+        return Say(envelope.seal(message, self._key))
 
 
-# The bot's end.
+Heard = tuple[Hello, EnrolledProbe, Contact | None]
+Beat = tuple[Contact, Ready, int]
+"""The session it is for, the ready itself, and the bot's time."""
+Told = tuple[Issued, Result, Contact | None]
 
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """A session as the bot holds it. `at` is the time its welcome told; `age` and `skew` are its latest ready's."""
-
-    sid: str
-    bnonce: str
-    at: int
-    caps: frozenset[str]
-    software: str
-    age: int = -1
-    seen: int = 0
-    skew: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    id: str
-    sid: str
-    op: str
-    exp: int
-    given_up: bool = False
-    answered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SessionState:
-    """All that the bot remembers of one generation of a probe; may be kept in a store, its times are wall times."""
-
-    gen: str = ""
-    live: Contact | None = None
-    pending: tuple[Contact, ...] = ()
-    issued: Mapping[str, Issued] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Alive:
-    contact: Contact
-    opened: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """`late`: nobody waits for it any more. `skew`: how far the probe's wall clock is ahead, in milliseconds."""
-
-    issued: Issued
-    result: Result
-    late: bool
-    skew: int
-
-
-@dataclass(frozen=True, slots=True)
-class Heard(Generic[H]):
-    """A message at the bot, and what the bot knows as it arrives; `about`: the session or command it refers to."""
-
-    probe: EnrolledProbe
-    message: H
-    live: str
-    now: int
-    recent: int
-    known: Contact | None = None
-    issued: Issued | None = None
-
-
-SENDER_CHECKS: Checks[EnrolledProbe] = MappingProxyType(
+HELLO_CHECKS: wire.Checks[Heard] = MappingProxyType(
     {
-        "revoked": lambda probe: probe.standing is not Standing.REVOKED,
-        "unconfirmed": lambda probe: probe.standing is not Standing.WAITING,
+        "wrong-tenant": lambda it: it[0].tenant == it[1].identity.tenant,
+        "wrong-probe": lambda it: it[0].probe == it[1].identity.probe,
+        "wrong-generation": lambda it: it[0].gen == it[1].identity.gen,
+        "repeated-hello": lambda it: it[2] is None or it[2].sid != it[0].sid,
     }
 )
+READY_CHECKS: wire.Checks[Beat] = MappingProxyType(
+    {
+        "wrong-nonce": lambda it: it[0].bnonce == it[1].bnonce,
+        "repeated-ready": lambda it: it[1].mono_age > it[0].age,
+        "ready-too-late": lambda it: it[2] - it[0].at - it[1].mono_age <= HEARTBEAT_DELAY,
+        "ready-too-early": lambda it: it[1].mono_age <= it[2] - it[0].at + TOLERANCE,
+    }
+)
+RESULT_CHECKS: wire.Checks[Told] = MappingProxyType(
+    {
+        "wrong-session": lambda it: it[2] is not None and it[0].sid == it[1].sid == it[2].sid,
+        "already-answered": lambda it: not it[0].answered,
+    }
+)
+
+
+class BotSession:
+    """One probe as the bot talks with it. The enrolment is passed in with every call, read afresh."""
+
+    def __init__(
+        self,
+        key: envelope.PrivateKey,
+        clock: Clock,
+        *,
+        instance: str = "bot",
+        new_id: wire.NewId = wire.random_id,
+        state: SessionState | None = None,
+    ) -> None:
+        self.key, self.state = key, state or SessionState()
+        self._steady, self._instance, self._new_id = wire.Steady(clock), instance, new_id
+        self._heard: deque[int] = deque(maxlen=FLOOD)
+
+    def receive(self, text: str, probe: EnrolledProbe) -> Say | envelope.Alive | envelope.Answered:
+        self._attend(probe)
+        message = envelope.open_envelope(text, {probe.key.kid: probe.key}, (Hello, Ready, Result)).message
+        require(envelope.SENDER_CHECKS, probe)
+        self._pace()
+        match message:
+            case Hello():
+                return self._greeted(message, probe)
+            case Ready():
+                return self._readied(message)
+            case Result():
+                return self._told(message)
+        raise RefusedError("unexpected")
+
+    def command(
+        self,
+        probe: EnrolledProbe,
+        op: str,
+        args: Mapping[str, str],
+        actor: str,
+        limits: wire.Limits = DEFAULT_LIMITS,
+    ) -> tuple[Issued, Say]:
+        live = self._open(probe)
+        if op not in live.caps & probe.ops:
+            raise RefusedError("unknown-op")
+        digest = wire.request_digest(op, args, limits)
+        return self._issue(Command(*self._order(probe, live), op, args, limits, digest, actor), op)
+
+    def rotate(self, probe: EnrolledProbe, successor: PublicKey) -> tuple[Issued, Say]:
+        return self._issue(Rotate(*self._order(probe, self._open(probe)), successor.text), Rotate.typ)
+
+    def give_up(self, id_: str) -> None:
+        """Nobody waits any more: should the result come, it is late."""
+        issued = self.state.issued.get(id_)
+        if issued is not None:
+            self._put(replace(issued, given_up=True))
+
+    def _open(self, probe: EnrolledProbe) -> Contact:
+        self._attend(probe)
+        require(envelope.SENDER_CHECKS, probe)
+        if self.state.live is None:
+            raise RefusedError("no-session")
+        return self.state.live
+
+    def _order(self, probe: EnrolledProbe, live: Contact) -> tuple[str, str, str, str, str, int, int]:
+        me, now = probe.identity, self._steady.now()
+        return self._new_id(), me.tenant, me.probe, me.gen, live.sid, now, now + COMMAND_LIFE
+
+    def _issue(self, order: Order, op: str) -> tuple[Issued, Say]:
+        issued = Issued(order.id, order.sid, op, order.exp)
+        said = Say(envelope.seal(order, self.key))
+        self._put(issued)
+        return issued, said
+
+    def _put(self, issued: Issued) -> None:
+        recent = {id_: each for id_, each in self.state.issued.items() if self._steady.now() < each.exp + REMEMBERED}
+        self.state = replace(self.state, issued=MappingProxyType(recent | {issued.id: issued}))
+
+    def _attend(self, probe: EnrolledProbe) -> None:
+        """A new generation knows nothing of the old one's sessions."""
+        if self.state.gen != probe.identity.gen:
+            self.state = SessionState(gen=probe.identity.gen)
+
+    def _pace(self) -> None:
+        now = self._steady.now()
+        if len(self._heard) == FLOOD and now - self._heard[0] < MINUTE:
+            raise RefusedError("too-many")
+        self._heard.append(now)
+
+    def _greeted(self, hello: Hello, probe: EnrolledProbe) -> Say:
+        now, state = self._steady.now(), self.state
+        require(HELLO_CHECKS, (hello, probe, state.live))
+        waiting = tuple(each for each in state.pending if now - each.at <= PENDING_LIFE)
+        known = next((each for each in waiting if each.sid == hello.sid), None)
+        if known is None:
+            known = Contact(hello.sid, self._new_id(), now, frozenset(hello.caps), hello.sw)
+            waiting = (*waiting, known)[-MOST_PENDING:]
+        self.state = replace(state, pending=waiting)
+        return Say(envelope.seal(Welcome(known.sid, known.bnonce, known.at, self._instance), self.key))
+
+    def _readied(self, ready: Ready) -> Say | envelope.Alive:
+        now, state = self._steady.now(), self.state
+        both = (*state.pending, *(() if state.live is None else (state.live,)))
+        known = next((each for each in both if each.sid == ready.sid), None)
+        if known is None:
+            # It believes in a session that we have lost; a welcome with a new nonce makes it greet again.
+            return Say(envelope.seal(Welcome(ready.sid, self._new_id(), now, self._instance), self.key))
+        require(READY_CHECKS, (known, ready, now))
+        skew = ready.wall - known.at - ready.mono_age
+        live = replace(known, age=ready.mono_age, seen=now, skew=skew)
+        later = state.pending[state.pending.index(known) + 1 :] if known in state.pending else state.pending
+        self.state = replace(state, live=live, pending=later)
+        return envelope.Alive(live, known in state.pending)
+
+    def _told(self, result: Result) -> envelope.Answered:
+        issued = self._issued(result)
+        require(RESULT_CHECKS, (issued, result, self.state.live))
+        self._put(replace(issued, answered=True))
+        late = issued.given_up or self._steady.now() > issued.exp + TOLERANCE
+        return envelope.Answered(issued, result, late, result.wall - result.est)
+
+    def _issued(self, result: Result) -> Issued:
+        issued = self.state.issued.get(result.id)
+        if issued is None:
+            raise RefusedError("never-issued")
+        return issued

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, TypeVar, get_type_hints
 
+from bot.clock import Clock
+
 LARGEST: Final = 64 * 1024
 DEEPEST: Final = 24
 SAFE: Final = 2**53 - 1
@@ -38,6 +40,36 @@ class ForgedError(WireError):
 
 class RefusedError(WireError):
     """Authentic, but not for us, not now or not again."""
+
+
+C = TypeVar("C")
+Checks = Mapping[str, Callable[[C], bool]]
+"""Rules by the reason they give, each one line, so that a test can take one away."""
+
+
+def broken(checks: Checks[C], case: C) -> str | None:
+    """The first rule the case breaks."""
+    return next((reason for reason, holds in checks.items() if not holds(case)), None)
+
+
+def require(checks: Checks[C], case: C) -> None:
+    reason = broken(checks, case)
+    if reason is not None:
+        raise RefusedError(reason)
+
+
+class Steady:
+    """Milliseconds that start at the wall time and only grow: a later jump of the wall clock does not reach them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock, self._start, self._began = clock, wall(clock), clock.monotonic()
+
+    def now(self) -> int:
+        return self._start + round((self._clock.monotonic() - self._began) * 1000)
+
+
+def wall(clock: Clock) -> int:
+    return round(clock.now().timestamp() * 1000)
 
 
 Reader = Callable[[Any], Any]

@@ -75,6 +75,7 @@ WHY_GROUP = Intent(
         f"group {{group}} (missing|not {IN}|{NOT_THERE})",
         f"{{group}} group (missing|not {IN}|{NOT_THERE})",
         "(check|diagnose|status) group {group}",
+        "group {group} (not (updated|change|right|current|written)|wrong|old|stuck|stale|fails|failing)",
         "is group {group} (sync|in)",
         f"(distribution|security|mail-enabled) (list|group) ... (missing|{NOT_THERE})",
         f"why (group|distribution list|dl) {NOT_THERE}",

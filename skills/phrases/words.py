@@ -93,6 +93,7 @@ CODES = {  # said in words, or of two parts only, so that their shape does not g
 NAMES = {"attr": ATTRIBUTES, "code": CODES}
 
 TROUBLE = """
+again fix repair solve
 but except excluded however jumps reverts disagrees differs
 not no never none nothing nobody nowhere neither cannot without missing absent lost gone vanished disappeared deleted
 removed fail failed failing failure error errors problem problems issue issues trouble wrong broken break breaks broke
@@ -104,12 +105,14 @@ complaining complains
 """
 SHARED = """
 agent agents job jobs config configs configuration configurations sync synchronisation synchronization provisioning
-cycle cycles quarantine nobody everybody everyone everything nothing noone users accounts people leavers starters
-joiners hires newcomers students teachers employees colleagues staff folks groups tenant connector
+cycle cycles quarantine users accounts people leavers starters joiners hires newcomers students teachers employees
+colleagues staff folks groups interns trainees guests externals contractors tenant connector
 """
+ALL = "nobody everybody everyone everything nothing noone"
 DEFAULTS = Defaults(
     somebody="why_user",
     everybody="mass_problem",
     trouble=frozenset(stem(word) for word in TROUBLE.split()),
     shared=frozenset(SHARED.split()),
+    all=frozenset(ALL.split()),
 )

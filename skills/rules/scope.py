@@ -42,8 +42,9 @@ def ou_not_selected(
         return None
     if was_moved_out(schema, seen, dn, former) or kept_by_another(cloud, seen, now.at, rows, tries):
         return None
-    build = proven if seen or place.record.name.startswith("site:") else likely
-    return build(
+    # A container that was renamed looks the same from here, until somebody has looked at the containers.
+    looked = not isinstance(containers, Missing) and (seen or place.record.name.startswith("site:"))
+    return (proven if looked else likely)(
         f"The account lies in {dn.partition(',')[2]}, and the configuration syncs only other containers.",
         because=[
             schema.record.saying(f"selected are only: {selection(schema)}"),
@@ -76,7 +77,9 @@ def domain_not_configured(
         return None
     known = ", ".join(job.domain or job.configuration for job in jobs.provisioning) or "no domain at all"
     where = [] if isinstance(place, Missing) else [place.record.saying(f"the account is {place.dn}")]
-    return proven(
+    # The cloud may remember a domain that the account has left.
+    read_there = not isinstance(place, Missing) and place.record.name.startswith("site:")
+    return (proven if read_there else likely)(
         f"The account is in the domain {own.domain}, for which there is no Cloud Sync configuration.",
         because=[jobs.record.saying(f"there are configurations for: {known}"), *where],
         fix=[

@@ -8,7 +8,7 @@ from skills.facts.log import RecentRows
 from skills.facts.subject import Subject
 from skills.facts.tenant import ConfigurationChanges
 from skills.verdict import Settle, State
-from skills.views.parts import footer_of, some
+from skills.views.parts import foot_of, some
 from skills.views.verdict import bare_verdict
 
 SHOWN = 6
@@ -59,12 +59,12 @@ def _unreadable(case: Case[Subject], what: str, reason: str) -> Answer:
     headline = f"{what} could not be read."
     how = f"Make {what[:1].lower()}{what[1:]} readable: {reason}"
     body = [labelled("Why", reason), labelled("Who must move", "identity admin")]
-    shown = card([title(headline, state="Not readable", tone=Tone.WARNING), *body, *footer_of(case)], headline)
+    shown = card([title(headline, state="Not readable", tone=Tone.WARNING), *body, *foot_of(case)], headline)
     verdict = bare_verdict(case, State.CANNOT_TELL, headline, Settle(what.lower(), "identity admin", how))
     return Answer(shown, verdict.as_json(), Outcome.CANNOT_TELL, (Offer("Check again", case.ask.text),))
 
 
 def _answer(case: Case[Subject], headline: str, body: list[Element], tone: Tone = Tone.ACCENT) -> Answer:
-    shown = card([title(headline, state="List", tone=tone), *body, *footer_of(case)], headline)
+    shown = card([title(headline, state="List", tone=tone), *body, *foot_of(case)], headline)
     verdict = bare_verdict(case, State.FINE, headline)
     return Answer(shown, verdict.as_json(), offers=(Offer("Check again", case.ask.text),))

@@ -11,7 +11,7 @@ from skills.facts.subject import Subject
 from skills.trace import STEPS
 from skills.verdict import Settle, State, Verdict
 from skills.views.masking import masked
-from skills.views.parts import footer_of
+from skills.views.parts import foot_of
 from skills.views.verdict import OUTCOMES, bare_verdict, name_of, picks, verdict_card
 
 SHOWN = 10
@@ -32,7 +32,7 @@ def logs_answer(case: Case[Subject]) -> Answer:
             title(verdict.headline, state="Not readable", tone=Tone.WARNING),
             line(f"The log could not be read: {rows.reason}"),
             labelled("Who must move", "identity admin"),
-            *footer_of(case),
+            *foot_of(case),
         ]
         shown = card(body, verdict.headline)
     else:
@@ -68,7 +68,7 @@ def _card(case: Case[Subject], rows: SubjectRows, tried: list[LogRow], verdict: 
         body.append(line(run(f"{len(every) - SHOWN} older rows are not shown.", subtle=True)))
     if not rows.complete:
         body.append(line("Not every row could be read, so this list may have gaps."))
-    return card([*body, *footer_of(case)], verdict.headline)
+    return card([*body, *foot_of(case)], verdict.headline)
 
 
 def _row(row: LogRow, index: int, *, details: bool) -> list[Element]:

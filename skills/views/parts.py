@@ -7,6 +7,7 @@ from bot.answering import Case, Offer
 from bot.cards.elements import Element, clock, fold, labelled, line, moment, run
 from bot.cards.text import safe
 from bot.diagnosis import Certainty, Found, Kind
+from bot.evidence import Source
 from skills.catalogue import catalogue
 from skills.facts.subject import Subject, SubjectKind
 from skills.verdict import State, Verdict
@@ -17,6 +18,7 @@ LONGEST_NAME = 60
 SHOWN_IDS = 8
 SHOWN_CAUSES = 3
 LOG = "provisioningLogs"
+NO_LOG = "The provisioning log could not be read: a failure that stands only there is not seen."
 LOG_LAG = "The provisioning log lags by some minutes: of the last quarter of an hour it may miss things."
 
 
@@ -154,24 +156,28 @@ def _tells(found: Found, state: State) -> bool:
     return entry.layer != "tool" or state is State.CANNOT_TELL
 
 
-def read_log(verdict: Verdict) -> bool:
-    """Whether the log is part of what is told of a person."""
-    told = bool(verdict.trace) and not verdict.subject.candidates
-    return told and any(LOG in each.name and each.ok for each in verdict.sources)
+def about_log(sources: Sequence[Source]) -> str:
+    """How far the log can be trusted in this answer; empty where it is no part of it."""
+    told = [each.ok for each in sources if LOG in each.name]
+    return (LOG_LAG if any(told) else NO_LOG) if told else ""
 
 
-def footer(at: datetime, took_ms: int, asker: str = "", case_id: str = "", *, log_read: bool = False) -> list[Element]:
+def foot(verdict: Verdict, asker: str) -> list[Element]:
+    log = about_log(verdict.sources) if verdict.trace and not verdict.subject.candidates else ""
+    return footer(verdict.at, verdict.took_ms, asker, verdict.case_id, log)
+
+
+def foot_of(case: Case[Subject]) -> list[Element]:
+    return footer(case.at, case.took_ms, case.ask.asker_name, case.ask.case_id, about_log(case.evidence.sources))
+
+
+def footer(at: datetime, took_ms: int, asker: str = "", case_id: str = "", log: str = "") -> list[Element]:
     """Who asked, how old the data is, and what to quote where the answer is wrong."""
-    parts = [f"Asked by {safe(asker, LONGEST_NAME)}"] if asker else []
-    parts += [f"took {_seconds(took_ms)}", f"data as of {moment(at)}"]
-    parts += [f"wrong? quote case {case_id}"] if case_id else []
-    lag = [line(run(LOG_LAG, subtle=True), spacing="Medium", size="Small")] if log_read else []
-    return [*lag, line(run(" · ".join(parts), subtle=True), spacing="Small" if lag else "Medium", size="Small")]
-
-
-def footer_of(case: Case[Subject]) -> list[Element]:
-    read = any(LOG in each.name and each.ok for each in case.evidence.sources)
-    return footer(case.at, case.took_ms, case.ask.asker_name, case.ask.case_id, log_read=read)
+    told = [f"Asked by {safe(asker, LONGEST_NAME)}"] if asker else []
+    told += [f"took {_seconds(took_ms)}", f"data as of {moment(at)}"]
+    told += [f"wrong? quote case {case_id}"] if case_id else []
+    lag = [line(run(log, subtle=True), spacing="Medium", size="Small")] if log else []
+    return [*lag, line(run(" · ".join(told), subtle=True), spacing="Small" if lag else "Medium", size="Small")]
 
 
 def typed(offers: Sequence[Offer], subject: Subject) -> list[Element]:

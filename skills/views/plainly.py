@@ -36,7 +36,7 @@ def plain_card(verdict: Verdict, asker: str = "", *, own: bool = False) -> Eleme
         body += _who_and_when(verdict)
         body += fold("ticket", "Text for a ticket", _ticket(verdict))
         body += fold("proof", "Technical proof", _proof(verdict))
-    body += parts.footer(verdict.at, verdict.took_ms, asker, verdict.case_id, log_read=parts.read_log(verdict))
+    body += parts.foot(verdict, asker)
     return card(body, f"{word}: {sentence}")
 
 

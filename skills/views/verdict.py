@@ -98,13 +98,9 @@ def verdict_card(
         body += [*listed, *parts.further_causes(verdict), *parts.chain(verdict), *parts.place(verdict)]
         body += parts.folded(verdict)
         body += parts.typed(offers, verdict.subject)
-    body += _foot(verdict, asker)
+    body += parts.foot(verdict, asker)
     actions = [open_url("Open the portal", verdict.portal)] if verdict.portal and not verdict.subject.candidates else []
     return card(body, f"{STATE_WORDS[verdict.state]}: {verdict.headline}", actions)
-
-
-def _foot(verdict: Verdict, asker: str) -> list[Element]:
-    return parts.footer(verdict.at, verdict.took_ms, asker, verdict.case_id, log_read=parts.read_log(verdict))
 
 
 def _first_cause(verdict: Verdict) -> list[Element]:

@@ -111,6 +111,11 @@ PEOPLE = {
     ),
     "event 7041 again on the agent, and okeller is not in the tenant": "okeller",
     "certificate renewed on DC-SYNC4, pmoser still not there": "pmoser",
+    "bella hart can't log in since this morning": "bella",
+    "please fix jmills": "jmills",
+    "I reset the quarantine yesterday, today kmorel fails again": "kmorel",
+    "need your help with jmills, she is a vip": "jmills",
+    "lwong moved from Connect to cloud sync, now twice in the tenant": "lwong",
     "agent version is current, yet qbrandt does not sync": "qbrandt",
 }
 EVERYBODY = (
@@ -128,6 +133,10 @@ EVERYBODY = (
     "nothing goes through after the reboot",
     "leavers are never removed, why",
     "job failed again, ConnectorTimeout",
+    "agent server rebooted at 3am and everything is dead since",
+    "firewall guys claim all is open but nothing syncs",
+    "why do only interns fail",
+    "is everything ok",
 )
 IN_GENERAL = {
     "what does InvalidSoftMatch mean": "explain_code",
@@ -245,7 +254,7 @@ def test_defaults_are_given_by_name_only() -> None:
     leak = Intent("leak", ("why does it leak",), "why does it leak", "tenant")
     grammar = Grammar((rain, leak), defaults=Defaults("rain", "leak", frozenset({"wet"}), frozenset({"house"})))
 
-    somebody, everybody = grammar.understand("qxzz wet"), grammar.understand("wet house")
+    somebody, everybody = grammar.understand("wet qxzz"), grammar.understand("wet house")
 
     assert isinstance(somebody, Understood)
     assert isinstance(everybody, Understood)

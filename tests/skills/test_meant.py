@@ -29,10 +29,7 @@ async def test_two_small_words_are_a_full_name() -> None:
 
 
 async def test_when_several_of_the_words_are_somebody_it_asks_which() -> None:
-    found = await asked("cloud-busy-81", "stuck: dioannou3 or eleni.g maybe nobody")
-    people = {user["userPrincipalName"] for user in World.load(CASES / "cloud-busy-81.json").tenant["users"]}
-    names = sorted(name.partition("@")[0] for name in people)[:2]
-    found = await asked("cloud-busy-81", f"stuck since noon: {names[0]} plus {names[1]}")
+    found = await asked("cloud-busy-81", "stuck since noon: kdimou plus apappa")
 
     assert found["state"] == "ambiguous"
     assert len(found["subject"]["candidates"]) == 2
@@ -73,7 +70,9 @@ async def test_ones_own_account_is_the_senders_whatever_other_names_stand_there(
     assert found["subject"]["ids"]["upn"] == "sara.lind@nordvind.se"
 
 
-@pytest.mark.parametrize("question", ["sara.lind stuck", "nothing syncs, e.g. sara.lind", "GatewayTimeout for sara.lind"])
+@pytest.mark.parametrize(
+    "question", ["sara.lind stuck", "nothing syncs, e.g. sara.lind", "GatewayTimeout for sara.lind"]
+)
 async def test_who_may_ask_for_oneself_only_gets_nobody_by_a_free_word(question: str) -> None:
     found = await asked("state-fine-self", question, "self:sara.lind@nordvind.se")
 

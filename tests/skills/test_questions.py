@@ -4,9 +4,9 @@ import pytest
 
 from bot.identifiers import SELF, Identifier, IdentifierKind
 from bot.intents import Grammar, NotUnderstood, Previous, Understood
-from skills.phrases import NAMES, VOCABULARY
+from skills.phrases import DEFAULTS, NAMES, VOCABULARY
 
-GRAMMAR = Grammar(VOCABULARY, NAMES)
+GRAMMAR = Grammar(VOCABULARY, NAMES, defaults=DEFAULTS)
 JDOE = Identifier(IdentifierKind.ACCOUNT_NAME, "jdoe")
 ABOUT_JDOE = Previous("why_user", who=(JDOE,))
 
@@ -217,7 +217,7 @@ IN_A_THREAD: dict[str, tuple[str, dict[str, object]]] = {
 def told(found: Understood) -> dict[str, object]:
     slots = found.slots
     said = {
-        "who": [one.text for one in slots.who],
+        "who": [one.text for one in slots.who or slots.maybe],
         "group": slots.group.text if slots.group else None,
         "attr": slots.attr,
         "code": slots.code,
@@ -265,7 +265,7 @@ def test_every_example_is_understood_as_its_own_intent() -> None:
 
 
 def test_no_answer_hangs_on_the_order_of_the_skills() -> None:
-    turned = Grammar(tuple(reversed(VOCABULARY)), NAMES)
+    turned = Grammar(tuple(reversed(VOCABULARY)), NAMES, defaults=DEFAULTS)
 
     for text, (intents, _) in ASKED.items():
         found = turned.understand(text)
@@ -305,7 +305,7 @@ def test_bad_input_is_at_most_a_name(text: str) -> None:
 
     assert isinstance(found, NotUnderstood) or found.intent in {"help", "status_user"}
     assert len(found.slots.who) <= 1
-    assert not any(sign in one.text for one in found.slots.who for sign in "&$%*/<>(='")
+    assert not any(sign in one.text for one in (*found.slots.who, *found.slots.maybe) for sign in "&$%*/<>(='")
 
 
 DECEIVING = {

@@ -212,10 +212,13 @@ def test_the_footer_tells_who_asked_how_old_the_data_is_and_what_to_quote() -> N
 
 def test_where_the_log_was_read_its_delay_is_told_and_else_not() -> None:
     unread = tuple(replace(source, ok=False) for source in frozen.SOURCES)
+    without = replace(frozen.FINE, sources=unread)
 
     assert "The provisioning log lags" in plain(full(frozen.FINE))
     assert "The provisioning log lags" in plain(logs(frozen.ROWS).card)
-    assert "The provisioning log lags" not in plain(full(replace(frozen.FINE, sources=unread)))
+    assert "The provisioning log lags" not in plain(full(without))
+    assert "The provisioning log could not be read" in "\n".join(visible(full(without)))
+    assert "The provisioning log" not in "\n".join(visible(full(replace(frozen.FINE, sources=()))))
 
 
 def test_every_time_is_absolute_with_its_zone() -> None:

@@ -17,7 +17,7 @@ TRIES = 2
 HEADER = struct.Struct("!HHHHHH")
 
 
-class BadReply(Exception):
+class BadReply(Exception):  # noqa: N818  # an outcome, named as such
     """What came is no DNS reply to what was asked."""
 
 

@@ -9,7 +9,7 @@ MOST_HEAD = 16_384
 STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})(?: |$)")
 
 
-class NotHttp(Exception):
+class NotHttp(Exception):  # noqa: N818  # an outcome, named as such
     """The other side ended or said something that is no HTTP answer."""
 
 

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from bot.probe.dialing import Stream, Unreached
-from bot.probe.reach import Observed, ProbeReach, no_trust, short
+from bot.probe.reach import Observed, ProbeReach, no_trust, short, unreached
 from bot.probe.targets import Target
 
 NOT_YET_VALID, EXPIRED, WRONG_NAME = 9, 10, 62
@@ -20,8 +20,8 @@ WANTS_CLIENT_CERTIFICATE = ("CERTIFICATE_REQUIRED", "ALERT_BAD_CERTIFICATE", "AL
 MOST_CERTIFICATES = 8
 
 
-class NoHandshake(Exception):
-    """`outcome` is reset, protocol or timeout, or what is wrong with the certificate."""
+class NoHandshake(Exception):  # noqa: N818  # an outcome, named as such
+    """`outcome`: reset, protocol or timeout; what is wrong with the certificate; ok if only the agent is let in."""
 
     def __init__(self, outcome: str, note: str | None = None, *, shown: bool = False) -> None:
         super().__init__(note or outcome)
@@ -47,9 +47,9 @@ async def tls(reach: ProbeReach) -> Observed:
         return await _row(reach, target)
 
     rows = await reach.each((each for each in reach.targets if each.port != 80), ask)
-    closed = [f"{row['host']} ({row['unreached']})" for row in rows if "unreached" in row]
     done = [row for row in rows if "unreached" not in row]
-    error = f"no handshake where no connection comes up: {', '.join(closed)}" if closed else None
+    closed = unreached((row["host"], row["unreached"]) for row in rows if "unreached" in row)
+    error = f"no connection for a handshake ({closed})" if closed else None
     if not done:
         return Observed(None, [], error or "there is no host to try")
     return Observed(all(row["outcome"] == "ok" for row in done), done, error)
@@ -98,13 +98,20 @@ async def shake_hands(stream: Stream, host: str, context: ssl.SSLContext, within
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError) as error:
         raise NoHandshake("reset") from error
     except ssl.SSLError as error:
-        raise NoHandshake("protocol", short(error.reason or str(error))) from error
+        raise _refused(error) from error
     except OSError as error:
         raise NoHandshake("reset", short(str(error))) from error
     found = stream[1].get_extra_info("ssl_object")
     if not isinstance(found, ssl.SSLObject):
         raise NoHandshake("protocol", "no TLS")
     return found
+
+
+def _refused(error: ssl.SSLError) -> NoHandshake:
+    reason = error.reason or str(error)
+    if reason.endswith(WANTS_CLIENT_CERTIFICATE):
+        return NoHandshake("ok", "reached; it lets in only the agent, by the agent's certificate")
+    return NoHandshake("protocol", short(reason))
 
 
 def _distrusted(error: ssl.SSLCertVerificationError) -> NoHandshake:

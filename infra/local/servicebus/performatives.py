@@ -195,22 +195,28 @@ def parse_body(body: bytes) -> tuple[Performative, bytes]:
     """The performative of one AMQP frame, and the payload after it. Raises MalformedError."""
     reader = Reader(body)
     described = reader.value()
-    kind = _BY_CODE.get(described.code) if isinstance(described, Described) else None
+    named = isinstance(described, Described) and isinstance(described.code, int)
+    kind = _BY_CODE.get(described.code) if named else None
     if kind is None or not isinstance(described.value, list):
         raise MalformedError("a frame without a performative")
     return kind.parse(described.value), reader.rest()
 
 
 def error(refusal: BrokerError) -> Described:
-    return Described(ULong(0x1D), [Symbol(refusal.condition), str(refusal)])
+    """With a map of details, though there are none: clients index into it."""
+    return Described(ULong(0x1D), [Symbol(refusal.condition), str(refusal), {}])
 
 
 def outcome(code: int, refusal: BrokerError | None = None) -> Described:
     return Described(ULong(code), [error(refusal)] if refusal else [])
 
 
+def items(described: object) -> list[Any]:
+    """What a described list holds; nothing, if it is something else."""
+    return described.value if isinstance(described, Described) and isinstance(described.value, list) else []
+
+
 def address(terminus: Described | None) -> str | None:
     """Where a link comes from or goes to."""
-    fields_ = terminus.value if terminus is not None else None
-    first = fields_[0] if isinstance(fields_, list) and fields_ else None
-    return first if isinstance(first, str) else None
+    first = items(terminus)[:1]
+    return first[0] if first and isinstance(first[0], str) else None

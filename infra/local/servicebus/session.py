@@ -23,6 +23,7 @@ from infra.local.servicebus.performatives import (
     Transfer,
     address,
     error,
+    items,
     outcome,
 )
 from infra.local.servicebus.queues import DESCRIPTION, REASON, LiveQueue, Lock
@@ -31,6 +32,7 @@ from infra.local.servicebus.tokens import Claim, Right, path_of
 
 WINDOW: Final = 65_535
 HANDLES: Final = 255
+WRAP: Final = 2**32
 TRANSFER_OVERHEAD: Final = 128
 """More than the frame header and the fields of a transfer ever take."""
 
@@ -67,7 +69,7 @@ class Session:
                 if isinstance(link, ToClient):
                     link.flow(said)
             case Transfer():
-                self._received += 1
+                self._received = (self._received + 1) % WRAP
                 link = self._links.get(said.handle)
                 if isinstance(link, FromClient):
                     link.transfer(said, payload)
@@ -99,7 +101,7 @@ class Session:
         self.say(Flow(*numbers, UInt(handle), UInt(count), UInt(credit), drain=drain or None))
 
     def deliver(self, link: ToClient, tag: bytes, raw: bytes, lock: Lock | None) -> None:
-        number, self._sent = self._sent, self._sent + 1
+        number, self._sent = self._sent, (self._sent + 1) % WRAP
         if lock and link.queue:
             self._unsettled[number] = (link.queue, lock.token)
         room = self._peer.largest_frame - TRANSFER_OVERHEAD
@@ -178,25 +180,26 @@ class Session:
 
     def _settled(self, queue: LiveQueue, token: UUID, said: Disposition) -> Any:
         """The echo: clients wait for the outcome that they asked for, and take any error in it as a no."""
-        code, fields = (said.state.code, said.state.value) if said.state else (ACCEPTED, [])
+        code = said.state.code if said.state else ACCEPTED
         try:
-            self._apply(queue, token, code, fields)
+            _apply(queue, token, code, items(said.state))
         except (LockLostError, NotOfferedError) as refusal:
             return outcome(REJECTED, refusal)
         return outcome(REJECTED) if code == REJECTED else said.state or outcome(ACCEPTED)
 
-    def _apply(self, queue: LiveQueue, token: UUID, code: int, fields: list[Any]) -> None:
-        deferred = code == MODIFIED and len(fields) > 1 and fields[1]
-        if code == ACCEPTED:
-            queue.complete(token)
-        elif code == REJECTED:
-            queue.dead_letter(token, *_reasons(fields))
-        elif code == MODIFIED and not deferred:
-            queue.abandon(token)
-        else:
-            queue.release(token)
-        if deferred:
-            raise NotOfferedError("This broker does not defer messages.")
+
+def _apply(queue: LiveQueue, token: UUID, code: object, fields: list[Any]) -> None:
+    deferred = code == MODIFIED and len(fields) > 1 and fields[1]
+    if code == ACCEPTED:
+        queue.complete(token)
+    elif code == REJECTED:
+        queue.dead_letter(token, *_reasons(fields))
+    elif code == MODIFIED and not deferred:
+        queue.abandon(token)
+    else:
+        queue.release(token)
+    if deferred:
+        raise NotOfferedError("This broker does not defer messages.")
 
 
 def _mirrored(said: Attach, **changes: Any) -> Attach:
@@ -207,6 +210,7 @@ def _mirrored(said: Attach, **changes: Any) -> Attach:
 
 def _reasons(fields: list[Any]) -> tuple[str | None, str | None]:
     """A rejection carries its reason in the error's map."""
-    failure = fields[0].value if fields and fields[0] is not None else []
+    failure = items(fields[0]) if fields else []
     info = failure[2] if len(failure) > 2 and isinstance(failure[2], dict) else {}
-    return info.get(REASON), info.get(DESCRIPTION)
+    reason, description = info.get(REASON), info.get(DESCRIPTION)
+    return reason if isinstance(reason, str) else None, description if isinstance(description, str) else None
