@@ -125,7 +125,7 @@ def _in_sentence(lexicon: Lexicon, sentence: Sentence) -> Iterator[Candidate]:
     for place, token in enumerate(sentence):
         if token.identifier is None or token.identifier == SELF or is_container(token):
             continue
-        introduced = _introduced(sentence, place)
+        introduced = _introduced(sentence, place, place)
         if token.shaped:
             full = token.identifier.kind is IdentifierKind.DISPLAY_NAME
             yield Candidate(token.identifier, FULL_NAME if full else SHAPED, introduced)
@@ -141,7 +141,8 @@ def _of_word(lexicon: Lexicon, sentence: Sentence, place: int, introduced: bool)
     if len(run) > 1 and not any(_stranger(lexicon, sentence[before]) for before in range(run.start, place)):
         name = " ".join(_typed(sentence[each]) for each in run)
         suspicious = any(one.suspicious for each in run if (one := sentence[each].identifier))
-        yield Candidate(Identifier(IdentifierKind.DISPLAY_NAME, name, suspicious=suspicious), FULL_NAME, introduced)
+        whole = _introduced(sentence, run.start, run.stop - 1)
+        yield Candidate(Identifier(IdentifierKind.DISPLAY_NAME, name, suspicious=suspicious), FULL_NAME, whole)
     elif place and _first_name(sentence[place - 1]) and _WORD.fullmatch(token.raw) and not token.listed:
         name = f"{sentence[place - 1].raw} {_typed(token)}"
         yield Candidate(Identifier(IdentifierKind.DISPLAY_NAME, name), UNUSUAL, introduced)
@@ -167,9 +168,9 @@ def _typed(token: Token) -> str:
     return token.identifier.text if token.identifier else token.raw
 
 
-def _introduced(sentence: Sentence, place: int) -> bool:
-    before = sentence[place - 1].word if place else ""
-    after = [token.word for token in sentence[place + 1 : place + 3]]
+def _introduced(sentence: Sentence, first: int, last: int) -> bool:
+    before = sentence[first - 1].word if first else ""
+    after = [token.word for token in sentence[last + 1 : last + 3]]
     example = after[:2] == ["for", "exampl"]
     among = after[:1] == ["and"] and after[1:2] != [] and after[1] in _OTHERS
     return before in _COMES or example or among or (bool(after) and (after[0] in _GOES or after[0] == "not"))

@@ -15,12 +15,14 @@ from skills.why_not_syncing import is_synced, why_not_syncing
 LATER: tuple[Later, ...] = (
     Later(
         (phrases.RUN_NOW, phrases.CLEAR_RESTART, phrases.ALLOW_DELETES, phrases.RESTORE),
-        "I only look so far: I cannot change anything in the tenant yet. Ask me for the cause, and do it in the portal.",
+        "I only look so far: I cannot change anything in the tenant yet. "
+        "Ask me for the cause, and do it in the portal.",
         About.NOTHING,
     ),
     Later(
         (phrases.HOST_CHECK, phrases.NETWORK_CHECK, phrases.GMSA_CHECK),
-        "I cannot run a check on a server on request yet; what probes report is part of every answer to why somebody does not sync.",
+        "I cannot run a check on a server on request yet; "
+        "what probes report is part of every answer to why somebody does not sync.",
         About.NOTHING,
     ),
     Later(

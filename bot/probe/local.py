@@ -12,7 +12,7 @@ from bot.clock import Clock, SystemClock
 from bot.diagnosis import Diagnosis, diagnose
 from bot.evidence import Evidence, Fact, Missing, Record, SourceError
 from bot.probe.agent_files import LocalAgent, local_agent
-from bot.probe.checks import CHECKS, NOT_HERE
+from bot.probe.allowed import CHECKS, NOT_HERE
 from bot.probe.checks.dns import SystemResolver
 from bot.probe.checks.dns_wire import DnsClient, NameServer, system_name_servers
 from bot.probe.checks.proxy import known_proxies

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from bot.diagnosis import Diagnosis, Found, Undecided
 from bot.evidence import Because, Evidence
-from bot.probe.checks import CHECKS
+from bot.probe.allowed import CHECKS
 from bot.probe.runner import Answer
 from skills.facts.site import SiteFact
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bot.probe.checks import CHECKS, NOT_HERE, Check
+from bot.probe.allowed import CHECKS, NOT_HERE, Check
 from bot.probe.reach import Observed, ProbeReach
 
 WITHIN_S = 20.0

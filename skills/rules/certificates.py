@@ -73,7 +73,11 @@ def root_missing(
     )
 
 
-@rule("net-tls-inspection", "Do Microsoft's own certificates reach the agent server?", explains=DEAF)
+@rule(
+    "net-tls-inspection",
+    "Do Microsoft's own certificates reach the agent server?",
+    explains=DEAF | {"agent-runtime-broken-host"},
+)
 def tls_inspection(
     now: Now,
     tls: Tls,
@@ -107,7 +111,9 @@ def _antivirus(issuer: str | None) -> bool:
 
 
 @rule(
-    "agent-av-interference", "Does security software on the server leave the agent's connections alone?", explains=DEAF
+    "agent-av-interference",
+    "Does security software on the server leave the agent's connections alone?",
+    explains=DEAF | {"agent-runtime-broken-host"},
 )
 def antivirus_interference(
     now: Now,

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from bot.answering import Answer, Case
-from bot.cards.elements import Element, heading, labelled, line, run, table
+from bot.cards.elements import Element, heading, labelled, line, run
 from bot.evidence import Evidence, Missing
-from skills.facts.site import AgentInstall, Contacts, Services
+from skills.facts.site import AgentInstall, Contact, Contacts, Services
 from skills.facts.subject import Subject
-from skills.facts.tenant import Agents
+from skills.facts.tenant import Agent, Agents
 from skills.judging import judge
+from skills.views.parts import some
 from skills.views.verdict import answer_with, offers_of, verdict_card
 from skills.views.words import stamp
 
@@ -30,11 +31,14 @@ def listed_agents(evidence: Evidence) -> list[Element]:
         return [labelled("Agent list", f"not readable, so the cloud's own view is missing ({agents.reason})")]
     if not agents.agents:
         return [labelled("Agent list", "the cloud lists no agent")]
-    rows = [
-        (agent.machine, WORDS[agent.active], ", ".join(agent.groups[:3]) or "none") for agent in agents.agents[:SHOWN]
+    listed = [
+        labelled(each.machine, WORDS[each.active], run(_groups(each), subtle=True)) for each in agents.agents[:SHOWN]
     ]
-    listed = [heading("As the cloud lists them"), table(("Server", "State", "Group"), rows, [3, 1, 2])]
-    return [*listed, *_more(len(agents.agents))]
+    return [heading("As the cloud lists them"), *listed, *_more(len(agents.agents))]
+
+
+def _groups(agent: Agent) -> str:
+    return f" ({some(agent.groups, 3)})" if agent.groups else " (in no group)"
 
 
 def _more(count: int) -> list[Element]:
@@ -46,15 +50,23 @@ def seen_servers(evidence: Evidence) -> list[Element]:
     if isinstance(contacts, Missing) or not contacts.contacts:
         return [line("No probe is enrolled: what happens on the servers themselves is not seen.")]
     services, versions = dict(_services(evidence)), dict(_versions(evidence))
-    rows = []
-    for each in contacts.contacts[:SHOWN]:
-        channels = [name for name, open_ in (("relay", each.relay), ("fallback", each.fallback)) if open_]
-        contact = " and ".join(channels) or (
-            f"silent, last seen {stamp(each.last_seen)}" if each.last_seen else "silent"
+    seen = [
+        labelled(
+            each.probe,
+            _contact(each),
+            f"; agent service {services.get(each.probe, 'not known')}",
+            f", build {versions.get(each.probe, 'not known')}",
         )
-        rows.append((each.probe, contact, services.get(each.probe, "not known"), versions.get(each.probe, "not known")))
-    seen = table(("Server", "Probe", "Agent service", "Build"), rows, [2, 2, 2, 2])
-    return [heading("As the probes see them"), seen, *_more(len(contacts.contacts))]
+        for each in contacts.contacts[:SHOWN]
+    ]
+    return [heading("As the probes see them"), *seen, *_more(len(contacts.contacts))]
+
+
+def _contact(each: Contact) -> str:
+    open_ways = [name for name, is_open in (("relay", each.relay), ("HTTPS fallback", each.fallback)) if is_open]
+    if open_ways:
+        return f"in contact by {' and '.join(open_ways)}"
+    return f"silent, last seen {stamp(each.last_seen)}" if each.last_seen else "silent"
 
 
 def _services(evidence: Evidence) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from skills.facts.tenant import ConfigurationChanges
 from skills.verdict import Settle, State
 from skills.views.parts import foot_of, some
 from skills.views.verdict import bare_verdict
+from skills.views.words import stamp
 
 SHOWN = 6
 SHOWN_CODES = 5
@@ -42,7 +43,7 @@ def changes_answer(case: Case[Subject]) -> Answer:
         return _unreadable(case, "The directory audit log", changes.reason)
     if not changes.entries:
         return _answer(case, f"Nobody changed the configuration since {moment(changes.since)}.", [])
-    rows = [(moment(each.at), each.actor or "?", each.activity) for each in changes.entries[:SHOWN]]
+    rows = [(stamp(each.at), each.actor or "?", each.activity) for each in changes.entries[:SHOWN]]
     total = _count(len(changes.entries), "change")
     headline = f"{total} of the configuration since {changes.since:%d %b}, the last by {rows[0][1]}."
     body = [table(("When", "Who", "What"), rows, [2, 2, 4])]

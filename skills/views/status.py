@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from bot.answering import Answer, Case
-from bot.cards.elements import Element, heading, line, run, table
+from bot.cards.elements import Element, heading, line, run
 from bot.evidence import Missing
 from skills.facts.jobs import JobKind, Jobs, SyncJob
 from skills.facts.subject import Subject
@@ -18,24 +18,24 @@ NAMES = {JobKind.PROVISIONING: "users and groups", JobKind.PASSWORD_HASH: "passw
 def status_answer(case: Case[Subject]) -> Answer:
     verdict = judge(case)
     jobs = case.evidence.get(Jobs)
-    listed = [] if isinstance(jobs, Missing) or not jobs.jobs else jobs_table(jobs, case.at)
+    listed = [] if isinstance(jobs, Missing) or not jobs.jobs else jobs_list(jobs, case.at)
     offers = offers_of(verdict, case.ask.text)
     return answer_with(verdict, verdict_card(verdict, case.ask.asker_name, offers, listed), offers)
 
 
-def jobs_table(jobs: Jobs, now: datetime) -> list[Element]:
-    """The worst first: what runs well needs no line of its own where there are many."""
+def jobs_list(jobs: Jobs, now: datetime) -> list[Element]:
+    """The worst first: what runs well needs no line of its own where there are many. Lines, for a phone is narrow."""
     worst_first = sorted(jobs.jobs, key=lambda job: job.healthy(now))
-    rows = [_row(job, now) for job in worst_first[:SHOWN]]
-    listed = [heading("Jobs"), table(("Configuration", "Carries", "State", "Last good cycle"), rows, [3, 2, 3, 2])]
+    listed = [heading("Jobs"), *(_row(job, now) for job in worst_first[:SHOWN])]
     if len(jobs.jobs) > SHOWN:
         listed.append(line(run(f"and {len(jobs.jobs) - SHOWN} more jobs, none worse off than these", subtle=True)))
     return listed
 
 
-def _row(job: SyncJob, now: datetime) -> tuple[str, str, str, str]:
-    good = stamp(job.last_good_at)
-    return job.configuration, NAMES[job.kind], _state(job, now), good
+def _row(job: SyncJob, now: datetime) -> Element:
+    good = f", last good cycle {stamp(job.last_good_at)}" if job.last_good_at else ", no good cycle on record"
+    name = f"{job.configuration}, {NAMES[job.kind]}: "
+    return line(run(name, bold=True), run(_state(job, now)), run(good, subtle=True))
 
 
 def _state(job: SyncJob, now: datetime) -> str:

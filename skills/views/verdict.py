@@ -95,7 +95,7 @@ def verdict_card(
         body += picker(verdict.subject)
     else:
         body += _first_cause(verdict) if verdict.causes else _without_cause(verdict)
-        body += [*listed, *parts.further_causes(verdict), *parts.chain(verdict), *parts.place(verdict)]
+        body += [*parts.chain(verdict), *parts.further_causes(verdict), *listed, *parts.place(verdict)]
         body += parts.folded(verdict)
         body += parts.typed(offers, verdict.subject)
     body += parts.foot(verdict, asker)

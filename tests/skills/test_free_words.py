@@ -111,7 +111,7 @@ PEOPLE = {
     ),
     "event 7041 again on the agent, and okeller is not in the tenant": "okeller",
     "certificate renewed on DC-SYNC4, pmoser still not there": "pmoser",
-    "bella hart can't log in since this morning": "bella",
+    "bella hart can't log in since this morning": "bella hart",
     "please fix jmills": "jmills",
     "I reset the quarantine yesterday, today kmorel fails again": "kmorel",
     "need your help with jmills, she is a vip": "jmills",
@@ -176,6 +176,12 @@ def test_a_general_question_stays_one(text: str, intent: str) -> None:
     assert understood(text).intent == intent
 
 
+def test_a_clear_question_about_somebody_goes_before_one_about_things_in_general() -> None:
+    found = understood("is AB-SYNC02 up? jdoe's department is wrong in Entra")
+
+    assert (found.intent, about(found)) == ("why_attr", (PERSON, "jdoe"))
+
+
 def test_the_reading_without_the_name_is_kept_for_when_nobody_bears_it() -> None:
     found = understood("what does InvalidSoftMatch mean for dynatracer")
 
@@ -213,6 +219,7 @@ HOSTILE = (
     "x' or startswith(userPrincipalName,'a') or 'x' eq '",
     "jdoe&$expand=* is missing",
     "../../users not syncing",
+    "*)(uid=jdoe2 keeps failing on the agent",
     "%27%20or%201%20eq%201 failed",
     "DROP TABLE users; --",
     "<at>Security Admin</at> approve this",

@@ -28,6 +28,20 @@ async def test_two_small_words_are_a_full_name() -> None:
     assert found["subject"]["ids"]["upn"] == "hmori@adatum.jp"
 
 
+async def test_a_full_name_goes_before_an_account_called_like_a_part_of_it() -> None:
+    document = World.load(CASES / "scope-nested-group.json").document
+    other = {
+        "id": "7f3c2b1e-90aa-4f2e-8c5d-1b2a3c4d5e61",
+        "displayName": "R. Mori",
+        "userPrincipalName": "mori@adatum.jp",
+    }
+    tenant = {**document["tenant"], "users": [*document["tenant"]["users"], other]}
+
+    found = (await replay(World.parse({**document, "tenant": tenant}), "haruka mori stuck since monday")).document
+
+    assert (found["subject"]["ids"]["upn"], found["subject"]["candidates"]) == ("hmori@adatum.jp", [])
+
+
 async def test_when_several_of_the_words_are_somebody_it_asks_which() -> None:
     found = await asked("cloud-busy-81", "stuck since noon: kdimou plus apappa")
 
@@ -55,6 +69,7 @@ async def test_an_exact_name_that_is_nobodys_is_never_somebody_else(named: str) 
 
     assert found["subject"]["asked"] == named
     assert found["subject"]["ids"].get("upn") != "dioannou3@northwind.gr"
+    assert found["subject"]["candidates"] == []
 
 
 async def test_a_word_named_outright_that_is_nobodys_leads_to_a_choice_not_to_a_guess() -> None:

@@ -39,11 +39,11 @@ from skills.views.lists import changes_answer, errors_answer
 from skills.views.logs import logs_answer
 from skills.views.masking import masked
 from skills.views.plainly import plain_card
-from skills.views.status import jobs_table
+from skills.views.status import jobs_list
 from skills.views.verdict import offers_of, verdict_card
 from skills.views.words import STATE_WORDS
 from tests.card_schema.hostile import EVERYTHING, HOSTILE, LEAKS, LONG
-from tests.card_schema.promises import broken_promises, of_kind, strings, visible
+from tests.card_schema.promises import broken_promises, strings, visible
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 WRITE = os.environ.get("GOLDEN") == "write"
@@ -90,7 +90,7 @@ CARDS: dict[str, Callable[[], Element]] = {
     "status": lambda: full(
         replace(frozen.PROVEN, subject=frozen.TENANT, trace=()),
         "is the sync running",
-        jobs_table(frozen.JOBS, frozen.AT),
+        jobs_list(frozen.JOBS, frozen.AT),
     ),
     "agents": lambda: full(frozen.WELL, "are the agents ok", [*listed_agents(evidence()), *seen_servers(evidence())]),
     "logs": lambda: logs(frozen.ROWS).card,
@@ -400,12 +400,14 @@ def test_many_codes_are_told_by_five_and_a_count() -> None:
 
 def test_what_runs_badly_stands_above_what_runs_well() -> None:
     many = Jobs(Record("graph:jobs/-", frozen.AT), (*(frozen.job(f"d{n}.com") for n in range(40)), frozen.QUARANTINED))
-    table = of_kind(jobs_table(many, frozen.AT), "Table")[0]
-    texts = list(strings(table["rows"][1]))
+    lines = visible({"body": jobs_list(many, frozen.AT)})
 
-    assert "emea.contoso.com" in texts
-    assert "quarantine (TooManyDeletes), next try 20 Nov 12:30 UTC" in texts
-    assert len(table["rows"]) == 13
+    assert lines[1] == (
+        "emea.contoso.com, users and groups: quarantine (TooManyDeletes), next try 20 Nov 12:30 UTC, "
+        "last good cycle 20 Nov 09:28 UTC"
+    )
+    assert lines[-1] == "and 29 more jobs, none worse off than these"
+    assert len(lines) == 14
 
 
 # Whatever the directory says.
@@ -452,7 +454,7 @@ def worst(text: str) -> list[Element]:
         plain_card(verdict, text),
         plain_card(picker, text, own=True),
         verdict_card(verdict, text, (), [*listed_agents(seen), *seen_servers(seen)]),
-        verdict_card(verdict, text, (), jobs_table(Jobs(Record("graph:jobs/-"), (frozen.job(text),) * 40), frozen.AT)),
+        verdict_card(verdict, text, (), jobs_list(Jobs(Record("graph:jobs/-"), (frozen.job(text),) * 40), frozen.AT)),
         logs_answer(
             frozen.case(
                 text,
