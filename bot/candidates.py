@@ -83,13 +83,16 @@ def _mistyped(lexicon: Lexicon, message: Message) -> Iterator[Candidate]:
                 yield Candidate(token.identifier, UNUSUAL)
 
 
-def unreadable(message: Message) -> bool:
+def unreadable(lexicon: Lexicon, message: Message) -> bool:
     """Holds signs that neither words nor names are made of: nothing is guessed from such a message."""
-    return any(
-        token.identifier is None and not token.time and not token.means and not _PLAIN.fullmatch(token.raw)
-        for sentence in message.sentences
-        for token in sentence
-    )
+    return any(_odd(lexicon, token) for sentence in message.sentences for token in sentence)
+
+
+def _odd(lexicon: Lexicon, token: Token) -> bool:
+    if token.identifier or token.time or token.means:
+        return False
+    piece = len(token.raw) > 1 and not token.raw.isdecimal() and not lexicon.doubtful(token)
+    return not _PLAIN.fullmatch(token.raw) or piece
 
 
 def run_at(lexicon: Lexicon, sentence: Sentence, place: int) -> range:

@@ -124,9 +124,13 @@ class Conversation:
             return OLD_BUTTON
         turn = Turn(offered.ask, pressed.sender, pressed.place, outlet, understood=offered.understood)
         try:
-            return await self._answered(turn, pressed.message_id)
+            shown = await self._answered(turn, pressed.message_id)
         except NotAllowed as refusal:
             return _refused(refusal, turn)
+        if isinstance(shown, dict) and pressed.message_id:
+            # Teams shows the answer to a press to the presser alone; only an edit changes it for everybody.
+            await _edit(turn, pressed.message_id, shown)
+        return shown
 
     async def joined(self, joined: Joined, outlet: Outlet) -> None:
         await outlet.send(joined.place, None, GREETING)

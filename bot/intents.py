@@ -10,8 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.candidates import FULL_NAME, candidates, unreadable
+from bot.identifiers import IdentifierKind
 from bot.lexicon import NEGATIONS, Lexicon
-from bot.naming import with_people
+from bot.naming import named_in, with_people
 from bot.patterns import LITTLE, Grid, Match, Pattern, match, patterns
 from bot.readings import Defaults, Intent, NotUnderstood, Previous, Understood, Wants
 from bot.sentences import Message, Sentence, fold, read
@@ -120,7 +121,7 @@ class Grammar:
         slots = slots_of(self._lexicon, message, (), text, sentence)
         named = with_people(slots, self._lexicon, message, sentence, (), "person", guess=False)
         lost = NotUnderstood(self._nearest(message), named)
-        if self._defaults is None or unreadable(message) or self._refused(message):
+        if self._defaults is None or unreadable(self._lexicon, message) or self._refused(message):
             return lost
         found, everybody = candidates(self._lexicon, message), self._everybody(message, slots)
         trouble = self._said(message, self._defaults.trouble)
@@ -147,13 +148,12 @@ class Grammar:
         return False
 
     def _about_somebody(self, found: _Found) -> bool:
-        """A phrase about a person, with a name in it that no common word passes for, and trouble in the sentence."""
-        named = [found.sentence[place] for slot, place in found.match.slots if slot == "who"]
-        sure = any(
-            self._lexicon.names(one) and not self._lexicon.doubtful(one) and not one.raw.isdecimal() for one in named
-        )
-        wrong = self._defaults is not None and _says(found.sentence, self._defaults.trouble)
-        return sure and wrong and found.entry.intent.wants in {"person", "person?"} and not found.yields
+        """A phrase about a person, with somebody named for certain, and trouble in the sentence."""
+        if found.yields or found.entry.intent.wants not in {"person", "person?"} or self._defaults is None:
+            return False
+        sure = named_in(self._lexicon, found.sentence, found.match.slots).sure
+        somebody = any(one.kind not in {IdentifierKind.SELF, IdentifierKind.EMPLOYEE_ID} for one in sure)
+        return somebody and _says(found.sentence, self._defaults.trouble)
 
     def _prepared(self, message: Message) -> Message:
         sentences = tuple(self._lexicon.prepare(sentence) for sentence in message.sentences)

@@ -210,6 +210,8 @@ def _headline(
     match state:
         case State.BLOCKED | State.WAITING:
             return causes[0].finding.says
+        case State.AMBIGUOUS if len(subject.candidates) == 1:
+            return f"I know nobody called {subject.asked}. Do you mean this one?"
         case State.AMBIGUOUS:
             return f"{subject.asked} could be any of {len(subject.candidates)}. Which one do you mean?"
         case State.NOT_FOUND:

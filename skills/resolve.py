@@ -1,7 +1,7 @@
 """Settling who is meant, before anything is judged: by any identifier, in both directories, never by a guess."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -59,45 +59,6 @@ async def resolve(asked: Identifier, reach: Reach, *, groups: bool = False) -> S
     if not best:
         return await _from_words(asked, reach, tuple(unsearched))
     return replace(_subject(asked, best[0]), unsearched=tuple(unsearched))
-
-
-async def resolve_any(names: Sequence[Identifier], reach: Reach, *, groups: bool = False) -> Subject:
-    """Whoever of these exists; one with `candidates` where several do; the first, not known, where none does."""
-    found = await asyncio.gather(*(resolve(name, reach, groups=groups) for name in names))
-    known = [each for each in found if each.candidates or _in_directory(each)] or [each for each in found if each.known]
-    if not groups:
-        known = [each for each in known if each.kind is not SubjectKind.GROUP] or known
-    whole = [each for each in known if not any(_is_part(each.asked, other.asked) for other in known)]
-    distinct = list({_key(each): each for each in reversed(whole)}.values())[::-1]
-    if len(distinct) < 2:
-        return distinct[0] if distinct else found[0]
-    return Subject(
-        " or ".join(each.asked for each in distinct),
-        source=distinct[0].source,
-        candidates=tuple(choice for each in distinct for choice in as_candidates(each)),
-    )
-
-
-def as_candidates(subject: Subject) -> tuple[Candidate, ...]:
-    """The subject, or those it may be, for a choice."""
-    account = subject.cloud or subject.deleted
-    ident = subject.object_guid or (account.id if account else None) or subject.group_id or subject.upn or subject.asked
-    detail = " · ".join(filter(None, (subject.upn, subject.dn)))
-    return subject.candidates or (Candidate(subject.name or subject.label, detail, ident),)
-
-
-def _in_directory(subject: Subject) -> bool:
-    return bool(subject.cloud or subject.ad or subject.deleted or subject.group_id)
-
-
-def _is_part(name: str, longer: str) -> bool:
-    """Whether it is one word of a full name that was found as well."""
-    return name != longer and name.lower() in longer.lower().split()
-
-
-def _key(subject: Subject) -> str:
-    account = subject.cloud or subject.deleted
-    return subject.object_guid or subject.group_id or (account.id if account else subject.asked)
 
 
 async def _search(place: str, search: Awaitable[tuple[T, ...]], unsearched: list[tuple[str, str]]) -> tuple[T, ...]:

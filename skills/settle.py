@@ -118,7 +118,7 @@ def _preference(fact: type[Fact]) -> int:
 def _settle(fact: type[Fact], evidence: Evidence) -> Settle:
     check = fact.needs or fact.__name__
     missing = evidence.get(fact)
-    reason = missing.reason if isinstance(missing, Missing) else "it has not been asked"
+    reason = missing.reason.rstrip(".") if isinstance(missing, Missing) else "it has not been asked"
     if issubclass(fact, site.SiteFact) or fact in (subject.AdAccount, subject.Placement):
         how = f"Run `whysync probe check {check}` on the agent's server ({reason})."
         if check == "directory":

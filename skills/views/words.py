@@ -73,7 +73,3 @@ def proof(each: Because, now: datetime) -> str:
 def stamp(at: datetime | None) -> str:
     """Short, for a table, and absolute: a card is read hours later."""
     return f"{at:%d %b %H:%M} UTC" if at and at.year > 1 else "never"
-
-
-def sentence_list(items: tuple[str, ...]) -> str:
-    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + f" and {items[-1]}" if items else ""

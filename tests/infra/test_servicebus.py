@@ -1,6 +1,7 @@
 """The local broker gives the real SDK what Service Bus gives it; with TEST_SERVICEBUS set, that one is asked too."""
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -46,6 +47,7 @@ async def all_running(benches: dict[str, Bench], wanted: set[tuple[str, str]]) -
     yield running
     await asyncio.gather(*running.values(), return_exceptions=True)
     await asyncio.gather(*(bench.close() for bench in benches.values()))
+    gc.collect()  # what the SDK left unclosed, while the warning is still expected
 
 
 def wanted_by(request: pytest.FixtureRequest, test: str) -> set[tuple[str, str]]:
@@ -65,7 +67,7 @@ async def on_the_broker(request: pytest.FixtureRequest) -> AsyncIterator[Running
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
-@pytest.mark.parametrize("transport", ["tcp", "websocket"])
+@pytest.mark.parametrize("transport", [pytest.param("tcp", marks=pytest.mark.slow), "websocket"])
 async def test_the_broker_does_what_the_relay_needs(on_the_broker: Running, transport: str, check: Check) -> None:
     async with asyncio.timeout(LONGEST):
         assert await on_the_broker[transport, check.name] is None

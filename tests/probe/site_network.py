@@ -27,7 +27,7 @@ LOGIN = "login.microsoftonline.com"
 REGISTRATION = "0f0f0f0f-1111-4222-8333-444444444444.registration.msappproxy.net"
 CRL = "crl3.digicert.com"
 OCSP = "ocsp.digicert.com"
-PATIENCE = 0.4
+PATIENCE = 1.0
 NO_PROXIES = Proxies()
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

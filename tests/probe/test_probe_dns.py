@@ -106,7 +106,7 @@ async def name_server(zone: Zone, *, truncates: bool = False, one_link: bool = F
         local_addr=("127.0.0.1", port),
     )
     try:
-        yield DnsClient((NameServer("127.0.0.1", port),), within=0.15)
+        yield DnsClient((NameServer("127.0.0.1", port),), within=1.0)
     finally:
         udp.close()
         server.close()
@@ -147,13 +147,13 @@ async def test_a_name_that_is_not_resolved_is_told_with_the_servers_own_reason(e
 
 async def test_a_silent_name_server_is_a_timeout_and_not_a_missing_name() -> None:
     async with name_server({BUS: "silence"}) as client:
-        assert (await client.resolve(BUS)).outcome == "timeout"
+        assert (await DnsClient(client.servers, within=0.1).resolve(BUS)).outcome == "timeout"
 
 
 async def test_a_second_name_server_answers_for_a_silent_or_refusing_first() -> None:
     for first in ("silence", "refused", "servfail"):
         async with name_server({BUS: first}) as bad, name_server({BUS: ("20.50.1.1",)}) as good:
-            both = DnsClient((*bad.servers, *good.servers), within=0.1)
+            both = DnsClient((*bad.servers, *good.servers), within=0.5)
             assert (await both.resolve(BUS)).outcome == "ok"
 
 

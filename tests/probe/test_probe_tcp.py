@@ -65,7 +65,7 @@ async def test_one_dead_address_of_several_costs_neither_the_connection_nor_the_
     async with serving(quick_end) as open_, blackhole() as dropped:
         site.names[BUS] = ("20.50.9.1", "20.50.9.2")
         site.places = {("20.50.9.1", 443): dropped, ("20.50.9.2", 443): open_}
-        async with asyncio.timeout(0.35):
+        async with asyncio.timeout(0.9):
             observed = await tcp(site.reach(bus()))
     assert observed.data[0]["outcome"] == "ok"
 

@@ -45,7 +45,7 @@ async def pongs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def look(
-    serve: Then, folder: Path, *, shown_by: Authority = DIGICERT, hold: float = 0.2, within: float = 0.5
+    serve: Then, folder: Path, *, shown_by: Authority = DIGICERT, hold: float = 0.2, within: float = 1.0
 ) -> Observed:
     site = SiteNetwork()
     async with serving(serve, shown_by.context(folder, BUS)) as port:
@@ -97,7 +97,7 @@ async def test_a_connection_cut_in_its_silence_is_closed(tmp_path: Path) -> None
 
 
 async def test_a_connection_dropped_without_a_word_is_found_out_at_the_end(tmp_path: Path) -> None:
-    row = (await look(upgrading(silent), tmp_path, within=0.3)).data[0]
+    row = (await look(upgrading(silent), tmp_path, within=0.6)).data[0]
     assert (row["outcome"], "nothing answers" in row["note"]) == ("closed", True)
 
 
@@ -150,7 +150,7 @@ async def test_a_cut_and_a_silence_at_the_request_for_an_upgrade_differ(tmp_path
         await head(reader)
 
     assert (await look(cut, tmp_path)).data[0]["outcome"] == "upgrade-refused"
-    assert (await look(silent, tmp_path, within=0.3)).data[0]["outcome"] == "timeout"
+    assert (await look(silent, tmp_path, within=0.6)).data[0]["outcome"] == "timeout"
 
 
 async def test_without_connection_or_handshake_nothing_is_said_of_websockets() -> None:

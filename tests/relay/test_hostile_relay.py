@@ -1,18 +1,20 @@
 """Two probes, their bot, and between them a relay that drops, delays, doubles, invents and misdelivers at will."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from test_wire import BOT, OPS, OTHER_TENANT, STRANGER, Pair
+from test_wire import BOT, OPS, OTHER_TENANT, STRANGER, Pair, home, without
 
 from bot.clock import VirtualClock
-from bot.relay import wire
+from bot.relay import envelope, wire
 from bot.relay.envelope import Alive, Answered, Outcome, PrivateKey, Run, Say, Standing, open_envelope, seal
+from bot.relay.session import ProbeSession
 from bot.relay.wire import Command, Hello, Limits, Message, Ready, Result, Welcome, WireError
 
 HALF_MINUTE = 30_000
@@ -324,3 +326,56 @@ def test_nothing_runs_or_counts_that_should_not_whatever_the_relay_does() -> Non
 def test_nothing_runs_or_counts_that_should_not_in_a_long_search() -> None:
     run_state_machine_as_test(HostileRelay, settings=profile(600, 80))
     assert set(OPS) == {"dns", "tcp", "clock"}
+
+
+FOUND_BY_SEARCH = [
+    ("WELCOME_CHECKS", "wrong-session"),
+    ("WELCOME_CHECKS", "welcome-too-late"),
+    ("ORDER_CHECKS", "wrong-tenant"),
+    ("ORDER_CHECKS", "wrong-probe"),
+    ("ORDER_CHECKS", "wrong-generation"),
+    ("ORDER_CHECKS", "wrong-session"),
+    ("ORDER_CHECKS", "not-yet"),
+    ("ORDER_CHECKS", "expired"),
+    ("ORDER_CHECKS", "wrong-lifetime"),
+    ("COMMAND_CHECKS", "unknown-op"),
+    ("COMMAND_CHECKS", "unknown-args"),
+    ("COMMAND_CHECKS", "too-many"),
+    ("READY_CHECKS", "wrong-nonce"),
+    ("READY_CHECKS", "repeated-ready"),
+    ("READY_CHECKS", "ready-too-late"),
+    ("RESULT_CHECKS", "wrong-session"),
+    ("RESULT_CHECKS", "already-answered"),
+    ("SENDER_CHECKS", "revoked"),
+]
+
+
+def search_fails() -> None:
+    hasty = settings(profile(400, 60), phases=[Phase.generate])
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(HostileRelay, settings=hasty)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("table", "reason"), FOUND_BY_SEARCH)
+def test_the_search_notices_a_rule_taken_away(table: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, table, reason)
+    search_fails()
+    assert reason not in getattr(home(table), table)
+
+
+SEAMS: list[tuple[object, str, Callable[..., object]]] = [
+    (ProbeSession, "_earlier", lambda *_: None),
+    (ProbeSession, "_notice_gap", lambda *_: None),
+    (envelope, "key_for", lambda _, keys: next(iter(keys.values()))),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("owner", "name", "stand_in"), SEAMS)
+def test_the_search_notices_a_rule_outside_the_tables_taken_away(
+    owner: object, name: str, stand_in: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owner, name, stand_in)
+    search_fails()
+    assert getattr(owner, name) is stand_in

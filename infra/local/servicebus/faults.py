@@ -41,6 +41,14 @@ class Faults:
     def pass_again(self) -> None:
         self._passing.set()
 
+    def mend(self) -> None:
+        """Everything works again. What was set aside to be shuffled still comes."""
+        self.delay, self.refuse_tokens, self.ignore_tokens = 0.0, False, False
+        self.refuse_attach.clear()
+        self.duplicate.clear()
+        self.shuffle.clear()
+        self.pass_again()
+
     async def passing(self) -> None:
         await self._passing.wait()
 

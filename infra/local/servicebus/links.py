@@ -124,8 +124,8 @@ class ToClient(Link):
         self._limit = self.count - behind + (said.link_credit or 0)
         if self.queue:
             self.queue.serve()
-        if said.drain and self.credit > 0:
-            self.count = self._limit
+        if said.drain:
+            self.count = max(self.count, self._limit)
             self.channel.flow(self.handle, self.count, 0, drain=True)
         elif said.echo:
             self.channel.flow(self.handle, self.count, max(0, self.credit))

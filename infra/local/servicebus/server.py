@@ -67,7 +67,7 @@ class BrokerServer:
         if self._ticking:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
-        self.faults.pass_again()  # nobody may be left waiting
+        self.faults.mend()  # nobody may be left waiting
         await self.go_down()
 
     async def come_up(self) -> None:
