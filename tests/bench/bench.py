@@ -43,8 +43,8 @@ async def verdict() -> None:
     bare = [(await _asked("out-of-scope", 0.0))[1] for _ in range(3)]
     slow = [await _asked("out-of-scope", LATENCY) for _ in range(3)]
     seconds = statistics.median(took for _, took in slow)
-    print(f"verdict, {LATENCY * 1000:.0f} ms a call    {seconds:.2f} s = {seconds / LATENCY:.1f} calls long, "
-          f"{seconds / (CHAIN * LATENCY):.2f} x a chain of {CHAIN}; {slow[0][0].document['graphCalls']} calls in all")  # fmt: skip
+    print(f"verdict, {LATENCY * 1000:.0f} ms a call    {seconds:.2f} s = {seconds / LATENCY:.1f} calls long,", end=" ")
+    print(f"{seconds / (CHAIN * LATENCY):.2f} x a chain of {CHAIN}; {slow[0][0].document['graphCalls']} calls in all")
     print(f"verdict, no latency       {statistics.median(bare) * 1000:.0f} ms")
 
 

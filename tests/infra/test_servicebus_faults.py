@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from azure.servicebus import ServiceBusMessage
@@ -204,6 +205,22 @@ async def test_a_blackhole_takes_in_new_connections_and_says_nothing(server: Bro
     server.faults.pass_again()
     assert await reader.readexactly(4) == b"AMQP"
     writer.close()
+
+
+async def test_in_a_blackhole_not_even_a_ping_is_answered(server: BrokerServer) -> None:
+    url = server.websocket_url
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url, protocols=["AMQPWSB10"], autoping=False) as ws,
+    ):
+        await ws.ping(b"before")
+        assert (await ws.receive(timeout=1)).data == b"before"
+        server.faults.blackhole()
+        await ws.ping(b"during")
+        with pytest.raises(TimeoutError):
+            await ws.receive(timeout=0.2)
+        server.faults.pass_again()
+        assert (await ws.receive(timeout=1)).data == b"during"
 
 
 async def test_a_slow_broker_takes_its_time_for_every_frame(server: BrokerServer, bench: Bench) -> None:

@@ -57,11 +57,8 @@ class Broker:
         return claim_of(token, self.keys, self.clock.now())
 
     def publish(self, queue: LiveQueue, raw: bytes, *, batch: bool = False) -> None:
-        """Takes what a client sent, through whatever the faults do to it. Raises TooLargeError, MalformedError."""
-        messages = [Message.parse(part) for part in (unbatched(raw) if batch else [raw])]
-        for message in messages:
-            queue.check(message)
-        for message in messages:
+        """Takes what a client sent, through whatever the faults do to it. Raises MalformedError."""
+        for message in [Message.parse(part) for part in (unbatched(raw) if batch else [raw])]:
             for arriving in self.faults.arranged(queue.name, message, self.clock.monotonic()):
                 queue.put(arriving)
 

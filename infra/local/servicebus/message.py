@@ -28,7 +28,6 @@ class Message:
     properties: bytes = b""
     application: bytes = b""
     body: bytes = b""
-    size: int = 0
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
@@ -48,7 +47,7 @@ class Message:
         header, annotations = found.get(HEADER, []), found.get(ANNOTATIONS) or {}
         if not isinstance(header, list) or not isinstance(annotations, dict):
             raise MalformedError("a message whose first sections are not what they should be")
-        return cls(header, annotations, raws.get(PROPERTIES, b""), raws.get(APPLICATION, b""), raw[start:], len(raw))
+        return cls(header, annotations, raws.get(PROPERTIES, b""), raws.get(APPLICATION, b""), raw[start:])
 
     @property
     def ttl(self) -> float | None:

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from uuid import UUID, uuid4
 
 from bot.clock import Clock
-from infra.local.servicebus.errors import BrokerError, LockLostError, TooLargeError
+from infra.local.servicebus.errors import BrokerError, LockLostError
 from infra.local.servicebus.message import Message
 
 DEAD_LETTERS: Final = "$DeadLetterQueue"
@@ -96,11 +96,6 @@ class LiveQueue:
     def links(self) -> list[Attached]:
         """On the queue and on its dead letters."""
         return [*self.attached, *(self.dead_letters.attached if self.dead_letters else ())]
-
-    def check(self, message: Message) -> None:
-        limit = self.settings.largest
-        if message.size > limit:
-            raise TooLargeError(f"A message of {message.size} bytes; the most this queue takes is {limit}.")
 
     def put(self, message: Message) -> None:
         self.history.append(message)
