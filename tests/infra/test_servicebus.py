@@ -1,7 +1,6 @@
 """The local broker gives the real SDK what Service Bus gives it; with TEST_SERVICEBUS set, that one is asked too."""
 
 import asyncio
-import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +11,7 @@ import pytest
 import pytest_asyncio
 from azure.servicebus.aio.management import ServiceBusAdministrationClient
 from azure.servicebus.management import AccessRights, AuthorizationRule
-from broker_bench import KEYS, SDK_NOISE, SHORTEST_LOCK, bench_on, serving
+from broker_bench import KEYS, SDK_NOISE, SHORTEST_LOCK, bench_on, close_forgotten_sessions, serving
 from sdk_suite import CHECKS, Bench, Check
 
 from infra.local.servicebus import Key, Queue
@@ -47,7 +46,7 @@ async def all_running(benches: dict[str, Bench], wanted: set[tuple[str, str]]) -
     yield running
     await asyncio.gather(*running.values(), return_exceptions=True)
     await asyncio.gather(*(bench.close() for bench in benches.values()))
-    gc.collect()  # what the SDK left unclosed, while the warning is still expected
+    await close_forgotten_sessions()
 
 
 def wanted_by(request: pytest.FixtureRequest, test: str) -> set[tuple[str, str]]:

@@ -1,7 +1,6 @@
 """Whatever can happen to a relay can be made to happen to the local broker, while the real SDK talks to it."""
 
 import asyncio
-import gc
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +18,7 @@ from azure.servicebus.exceptions import (
     ServiceBusConnectionError,
     ServiceBusError,
 )
-from broker_bench import SDK_NOISE, bench_on, serving
+from broker_bench import SDK_NOISE, bench_on, close_forgotten_sessions, serving
 from sdk_suite import Bench, nothing_comes, refused
 
 from infra.local.servicebus import BrokerServer, NoSuchQueueError, Queue
@@ -43,7 +42,7 @@ async def relay() -> AsyncIterator[Relay]:
         benches = {by: bench_on(server, websocket=by == "websocket") for by in ("tcp", "websocket")}
         yield Relay(server, benches)
         await asyncio.gather(*(bench.close() for bench in benches.values()))
-        gc.collect()  # what the SDK left unclosed, while the warning is still expected
+        await close_forgotten_sessions()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
