@@ -75,7 +75,8 @@ CASES: dict[str, tuple[Change, list[str]]] = {
     "one change taken back": (subject_rows(wrote("IT", "Sales", 20), wrote("Sales", "IT", 50)), []),
     "deleted and restored in turns": (SWINGS, ["conflict-both-tools"]),
     "neither tool writes": (
-        subject_rows() | ELSEWHERE | cloud(cloud_user(last_sync=ago(days=30))), ["conflict-connect-owns-user", "conflict-connect-rule-left"],
+        subject_rows() | ELSEWHERE | cloud(cloud_user(last_sync=ago(days=30))),
+        ["conflict-connect-owns-user", "conflict-connect-rule-left"],
     ),
     "configuration removed": (jobs() | STALE, ["del-config-removed"]),
     "a stale account with a configuration": (STALE, []),
