@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,7 +38,8 @@ def parser() -> argparse.ArgumentParser:
         help="the bot in production, configured by WHYSYNC_ settings in the environment",
         description="Exits with 2 and one line for each setting that is refused.",
     ).set_defaults(run=_run_serve)
-    _ask(commands.add_parser("ask", help="one question against the configured tenant", epilog=ASK_EXITS))
+    ask = "one question against the tenant that the WHYSYNC_ settings name (docs/settings.md)"
+    _ask(commands.add_parser("ask", help=ask, description=f"Asks {ask}.", epilog=ASK_EXITS))
     _replay(commands.add_parser("replay", help="one question against a case file, with no tenant", epilog=ASK_EXITS))
     _score(commands.add_parser("score", help="replays every labelled case of a folder and prints the scoreboard"))
     _probe(commands.add_parser("probe", help="on an on-premises server: what it can see and reach"))
@@ -114,6 +116,9 @@ def _run_ask(arguments: argparse.Namespace) -> int:
     from bot.app import ask, open_graph, reach_of
     from bot.clock import SystemClock
     from bot.settings import RefusedSettings, from_environment
+
+    logging.getLogger("azure").setLevel(logging.CRITICAL)  # what it says at length, the answer says in a sentence
+    logging.getLogger("whysync").setLevel(logging.ERROR)
 
     async def once() -> "Answer":
         clock = SystemClock()

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from bot.cards.elements import Tone, card, labelled, title
 from bot.clock import Clock
 from bot.diagnosis import Diagnosis, Rule, diagnose
 from bot.evidence import Collector, Evidence, Gaps, Missing, Progress, gather
@@ -13,6 +14,7 @@ from bot.intents import Intent, Slots
 from bot.reach import Reach
 
 S = TypeVar("S")
+OUT_OF_REACH = "The tenant could not be reached, so nothing can be said about anybody."
 Card = dict[str, Any]
 
 
@@ -125,7 +127,17 @@ async def answer(skill: Skill[S], ask: Ask, reach: Reach, *, progress: Progress 
     evidence = await gather(skill.collectors, subject, reach, progress=progress)
     diagnosis = diagnose(evidence, skill.rules)
     given = skill.view(Case(ask, subject, evidence, diagnosis, reach.clock.now(), watch.ms, reach.graph.calls))
-    return replace(given, outcome=Outcome.UNREACHABLE) if _out_of_reach(evidence) else given
+    return _nothing_came_back(given, evidence) if _out_of_reach(evidence) else given
+
+
+def _nothing_came_back(given: Answer, evidence: Evidence) -> Answer:
+    """Said as what it is, instead of as a long list of what is not known."""
+    gaps = evidence.get(Gaps)
+    reasons = dict.fromkeys(gap.reason for gap in gaps.gaps) if not isinstance(gaps, Missing) else {}
+    body = [title(OUT_OF_REACH, state="Not reachable", tone=Tone.WARNING)]
+    body += [labelled("Why", reason) for reason in [*reasons][:2]]
+    document = {**given.document, "headline": OUT_OF_REACH}
+    return replace(given, card=card(body, OUT_OF_REACH), document=document, outcome=Outcome.UNREACHABLE)
 
 
 def _out_of_reach(evidence: Evidence) -> bool:

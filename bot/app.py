@@ -79,7 +79,8 @@ async def ask(text: str, role: str, reach: Reach, graph: Graph) -> Answer:
     """One question without a chat, as `admin`, `helpdesk`, `viewer` or `self:UPN`."""
     understood = GRAMMAR.understand(text)
     given, intent = await _answered(text, understood, role, reach, graph)
-    return replace(given, document={**given.document, "intent": intent, "text": plain(given.card)})
+    at = given.document["at"] or reach.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
+    return replace(given, document={**given.document, "at": at, "intent": intent, "text": plain(given.card)})
 
 
 async def _answered(

@@ -10,7 +10,7 @@ from skills.facts.directory import CloudAccount, RecycleBin
 from skills.facts.jobs import Jobs, SubjectJob, SyncJob
 from skills.facts.log import RecentRows, SubjectRows
 from skills.facts.schema import SyncSchema
-from skills.facts.subject import AdAccount, Subject, SubjectKind
+from skills.facts.subject import BIN, CLOUD, DIRECTORY, AdAccount, Subject, SubjectKind
 from skills.facts.tenant import Now
 from skills.settle import relevant, settle
 from skills.trace import trace
@@ -113,10 +113,11 @@ def _something_proven(diagnosis: Diagnosis) -> bool:
 
 
 def _nowhere(subject: Subject, evidence: Evidence) -> bool:
-    """Every directory was searched and none has the person. One that could not be searched proves nothing."""
+    """Every place was searched where people are, and none has the person; an unsearched one proves nothing."""
     looked = evidence.get(AdAccount)
     found = isinstance(looked, Missing) or looked.object is not None
-    return not subject.known and not found and not subject.unsearched
+    unseen = any(place in (CLOUD, BIN, DIRECTORY) for place, _ in subject.unsearched)
+    return not subject.known and not found and not unseen
 
 
 def _in_sync(case: Case[Subject]) -> bool:

@@ -17,7 +17,7 @@ from skills.facts.ad import AdObject
 from skills.facts.directory import USER_PROPERTIES, CloudUser
 from skills.facts.reading import anchor_of, text
 from skills.facts.site import Directory
-from skills.facts.subject import DIRECTORY, Candidate, Subject, SubjectKind
+from skills.facts.subject import BIN, CLOUD, DIRECTORY, Candidate, Subject, SubjectKind
 
 T = TypeVar("T")
 PATIENCE = 20.0
@@ -43,8 +43,8 @@ async def resolve(asked: Identifier, reach: Reach, *, groups: bool = False) -> S
     """The subject, or one with `candidates` where several are meant alike, or one that is not `known`."""
     unsearched: list[tuple[str, str]] = []
     live, gone, ad, found_groups = await asyncio.gather(
-        _search("cloud users", _cloud(asked, reach), unsearched),
-        _search("recycle bin", _gone(asked, reach), unsearched),
+        _search(CLOUD, _cloud(asked, reach), unsearched),
+        _search(BIN, _gone(asked, reach), unsearched),
         _search(DIRECTORY, _on_premises(asked, reach), unsearched),
         _search("groups", _groups(asked, reach), unsearched),
     )

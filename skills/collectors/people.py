@@ -22,7 +22,7 @@ from skills.facts.directory import (
     addresses,
 )
 from skills.facts.reading import Json, child, flag, moment, text, texts
-from skills.facts.subject import Subject
+from skills.facts.subject import BIN, CLOUD, Subject
 
 READ_USERS = "User.Read.All"
 MOST_ADDRESSES = 4
@@ -59,6 +59,7 @@ async def cloud_account(subject: Subject, reach: Reach) -> CloudAccount:
         return CloudAccount(subject.cloud.record, subject.cloud)
     if subject.group_id:
         raise SourceError("a group has no account")
+    _refuse_unsearched(subject, CLOUD)
     found: list[CloudUser] = []
     if subject.anchor:
         found += await users(eq(Property.ON_PREMISES_IMMUTABLE_ID, subject.anchor), reach, advanced=True)
@@ -73,9 +74,17 @@ async def cloud_account(subject: Subject, reach: Reach) -> CloudAccount:
 
 @collector("graph:deletedUsers")
 async def recycle_bin(subject: Subject, reach: Reach) -> RecycleBin:
+    _refuse_unsearched(subject, BIN)
     found = await _deleted(subject, reach)
     record = found[0].record if found else Record("graph:deletedUsers/-", reach.clock.now())
     return RecycleBin(record, found)
+
+
+def _refuse_unsearched(subject: Subject, place: str) -> None:
+    """Where resolving could not look for the name, "nobody there" would be a guess."""
+    reason = dict(subject.unsearched).get(place)
+    if reason and not (subject.anchor or subject.addresses):
+        raise SourceError(reason)
 
 
 async def _deleted(subject: Subject, reach: Reach) -> tuple[CloudUser, ...]:
@@ -98,6 +107,8 @@ async def holders(subject: Subject, reach: Reach) -> Holders:
     """Users, groups, contacts and deleted users that hold an address or the anchor of the subject and are not it."""
     own = (await cloud_account.ask(subject, reach)).user
     wanted = await _contested(subject, reach)
+    if not wanted and not subject.anchor:
+        raise SourceError("no address and no anchor is known to look for")
     answers = await asyncio.gather(
         *(_holders_of(address, reach) for address in _asked_addresses(wanted)), _anchor_holders(subject, reach)
     )

@@ -8,8 +8,8 @@ from bot.evidence import Fact, Record
 from skills.facts.ad import AdObject
 from skills.facts.directory import CloudUser, addresses
 
-DIRECTORY = "Active Directory"
-"""How the on-premises directory is called among the places that were or were not searched."""
+DIRECTORY, CLOUD, BIN = "Active Directory", "cloud users", "recycle bin"
+"""How the places are called in which people were, or were not, searched for."""
 
 
 class SubjectKind(StrEnum):

@@ -13,7 +13,6 @@ from test_wire import BOT, OPS, OTHER_TENANT, STRANGER, Pair, home, without
 from bot.clock import VirtualClock
 from bot.relay import wire
 from bot.relay.envelope import Alive, Answered, Outcome, PrivateKey, Run, Say, Standing, open_envelope, seal
-from bot.relay.session import ProbeSession
 from bot.relay.wire import Command, Hello, Limits, Message, Ready, Result, Welcome, WireError
 
 HALF_MINUTE = 30_000
@@ -351,24 +350,10 @@ def test_nothing_runs_or_counts_that_should_not_in_a_long_search() -> None:
 
 FOUND_BY_SEARCH = {
     ("WELCOME_CHECKS", "wrong-session"): "the time is off",
-    ("WELCOME_CHECKS", "welcome-too-late"): "the time is off",
-    ("ORDER_CHECKS", "wrong-tenant"): "not its own",
-    ("ORDER_CHECKS", "wrong-probe"): "not its own",
-    ("ORDER_CHECKS", "wrong-generation"): "not its own",
     ("ORDER_CHECKS", "wrong-session"): "not of its session",
-    ("ORDER_CHECKS", "not-yet"): "not yet",
     ("ORDER_CHECKS", "expired"): "expired",
-    ("ORDER_CHECKS", "wrong-lifetime"): "lives too long",
-    ("COMMAND_CHECKS", "unknown-op"): "not in the table",
-    ("COMMAND_CHECKS", "unknown-args"): "not its arguments",
-    ("COMMAND_CHECKS", "too-many"): "too many in a minute",
-    ("READY_CHECKS", "wrong-nonce"): "an earlier session came back|one heartbeat counted twice",
-    ("READY_CHECKS", "repeated-ready"): "one heartbeat counted twice",
-    ("READY_CHECKS", "ready-too-late"): "a heartbeat from long ago",
-    ("RESULT_CHECKS", "wrong-session"): "not of the live session|not to that question",
-    ("RESULT_CHECKS", "already-answered"): "answered twice",
-    ("SENDER_CHECKS", "revoked"): "revoked and heard",
 }
+"""Rules whose loss a random search notices for certain; every rule has a directed test besides."""
 
 
 def search_finds(what: str) -> None:
@@ -384,13 +369,3 @@ def test_the_search_notices_a_rule_taken_away(table: str, reason: str, monkeypat
     without(monkeypatch, table, reason)
     search_finds(FOUND_BY_SEARCH[table, reason])
     assert reason not in getattr(home(table), table)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "what"), [("_earlier", "ran twice"), ("_notice_gap", "the time is off")])
-def test_the_search_notices_a_rule_outside_the_tables_taken_away(
-    name: str, what: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ProbeSession, name, lambda *_: None)
-    search_finds(what)
-    assert getattr(ProbeSession, name).__name__ == "<lambda>"
