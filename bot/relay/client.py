@@ -1,7 +1,7 @@
 """What the bot sees of its probes, whatever carries the messages: who is in contact, and what a check answered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -11,12 +11,18 @@ class ProbeContact:
     """Whether one probe is in contact, on which channel, and since when not."""
 
     probe: str
-    relay: bool
+    relay: bool | None
+    """None: the bot's own end of the relay is down, so that nothing can be said of the probe's."""
     fallback: bool
     last_seen: datetime | None
     domain: str | None = None
     agent_host: bool = False
     """True where Microsoft's provisioning agent runs on the same server."""
+    version: str | None = None
+    skew_s: int | None = None
+    """Seconds that the probe's clock is ahead of the bot's."""
+    seen_by: Mapping[str, datetime] = field(default_factory=dict)
+    """Last sign of life on each way (`relay`, `fallback`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +44,11 @@ class CheckAnswer:
 class Probes(Protocol):
     async def contacts(self) -> tuple[ProbeContact, ...]: ...
 
-    async def ask(self, check: str, args: Mapping[str, str]) -> tuple[CheckAnswer, ...]:
+    async def ask(self, check: str, args: Mapping[str, str], *, only: str | None = None) -> tuple[CheckAnswer, ...]:
         """The answers of all probes that can be reached and can run the check; empty if there is none.
 
-        `args` carries a directory identifier (`kind`, `text`) where the check is about an object, and nothing else.
+        `args` carries a directory identifier (`kind`, `text`) or containers (`dns`, one DN a line) where the check is
+        about objects, and nothing else. `only` names the one probe to ask.
         """
         ...
 
@@ -52,5 +59,11 @@ class NoProbes:
     async def contacts(self) -> tuple[ProbeContact, ...]:
         return ()
 
-    async def ask(self, check: str, args: Mapping[str, str]) -> tuple[CheckAnswer, ...]:  # noqa: ARG002  # the protocol's
+    async def ask(
+        self,
+        check: str,  # noqa: ARG002  # the protocol's
+        args: Mapping[str, str],  # noqa: ARG002
+        *,
+        only: str | None = None,  # noqa: ARG002
+    ) -> tuple[CheckAnswer, ...]:
         return ()

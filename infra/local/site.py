@@ -32,8 +32,12 @@ class SimulatedProbes:
             for site in self._sites
         )
 
-    async def ask(self, check: str, args: Mapping[str, str]) -> tuple[CheckAnswer, ...]:
-        reachable = (site for site in self._sites if _online(site, "relay") or _online(site, "fallback"))
+    async def ask(self, check: str, args: Mapping[str, str], *, only: str | None = None) -> tuple[CheckAnswer, ...]:
+        reachable = (
+            site
+            for site in self._sites
+            if (_online(site, "relay") or _online(site, "fallback")) and only in (None, text(site, "probe"))
+        )
         answers = (self._answer(site, check, args) for site in reachable)
         return tuple(answer for answer in answers if answer)
 

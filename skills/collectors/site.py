@@ -39,7 +39,7 @@ async def _why_nobody_answered(reach: Reach) -> str:
     known = await reach.probes.contacts()
     if not known:
         return "no probe is enrolled"
-    silent = [contact.probe for contact in known if not (contact.relay or contact.fallback)]
+    silent = [contact.probe for contact in known if contact.relay is False and not contact.fallback]
     if len(silent) == len(known):
         return f"probe {', '.join(silent)} is silent"
     return "no probe can run it"

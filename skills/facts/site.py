@@ -63,14 +63,16 @@ class Contact:
     record: Record
     fallback_record: Record
     probe: str
-    relay: bool
+    relay: bool | None
+    """None: the bot's own end of the relay is down."""
     fallback: bool
     last_seen: datetime | None
     agent_host: bool
+    skew_s: int | None = None
 
     @property
     def silent(self) -> bool:
-        return not (self.relay or self.fallback)
+        return self.relay is False and not self.fallback
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Contacts(Fact):
                 each.fallback,
                 each.last_seen,
                 each.agent_host,
+                each.skew_s,
             )
             for each in contacts
         )

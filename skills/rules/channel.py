@@ -87,7 +87,7 @@ def _unprobed(agents: Agents | Missing, ways: Sequence[Route]) -> list[str]:
 
 def _silent(contacts: Contacts | Missing, probe: str) -> Because | None:
     known = () if isinstance(contacts, Missing) else contacts.contacts
-    quiet = next((each for each in known if each.probe == probe and each.fallback and not each.relay), None)
+    quiet = next((each for each in known if each.probe == probe and each.fallback and each.relay is False), None)
     if quiet is None:
         return None
     return quiet.record.saying("our own relay, in the same Service Bus domain, is silent too; HTTPS answers")
