@@ -23,6 +23,7 @@ class Slots:
     when: str | None = None  # as it was typed: "this morning"
     count: int | None = None
     raw: str = ""  # the message, as far as it was read
+    unfound: tuple[Identifier, ...] = ()  # names that a directory would have to confirm, and that none could
 
     @property
     def code(self) -> str | None:

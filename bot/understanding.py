@@ -61,8 +61,7 @@ async def answered(
     try:
         return await run(asked)
     except NobodyMeant as nobody:
-        doubt = asked.reading.likely and not nobody.searched
-        instead = None if doubt else asked.reading.otherwise
+        instead = _instead(asked.reading, searched=nobody.searched)
     return await answered(skills, instead or _outright(asked.reading), person, run)
 
 
@@ -84,6 +83,16 @@ def _asked(
             raise
         return _asked(skills, reading.otherwise, person)
     return Whom(reading) if reading.needs else Question(reading, skill, own)
+
+
+def _instead(reading: Understood, *, searched: bool) -> Understood | NotUnderstood | None:
+    """The reading about nobody. Where the names could not be looked up, it goes on knowing that."""
+    other = reading.otherwise
+    if not searched and reading.likely:
+        return None
+    if searched or not isinstance(other, Understood):
+        return other
+    return replace(other, slots=replace(other.slots, unfound=reading.slots.maybe))
 
 
 def _outright(reading: Understood) -> Understood:

@@ -98,7 +98,8 @@ def _state(case: Case[Subject]) -> tuple[State, tuple[Found, ...]]:
     roots = diagnosis.roots
     blocking = tuple(each for each in roots if each.rule.kind is Kind.CAUSE)
     waiting = tuple(each for each in roots if each.rule.kind is Kind.WAITING)
-    well = _tenant_is_well(evidence) if subject.kind is SubjectKind.TENANT else _in_sync(case)
+    whole = subject.kind is SubjectKind.TENANT
+    well = _tenant_is_well(evidence) and not subject.unsearched if whole else _in_sync(case)
     if blocking and not (well and not _something_proven(diagnosis)):
         return State.BLOCKED, blocking
     if waiting:
@@ -237,5 +238,8 @@ def _doubt(who: str, subject: Subject, evidence: Evidence, diagnosis: Diagnosis)
         places = ", ".join(place for place, _ in subject.unsearched) or "Active Directory"
         missing = f"Nobody called {subject.asked} is in Entra ID, and this could not be searched: {places}."
         return f"{missing} Ask with the distinguished name."
+    if subject.kind is SubjectKind.TENANT and subject.unsearched and _tenant_is_well(evidence):
+        names = " or ".join(name for name, _ in subject.unsearched)
+        return f"The configurations look well, but {names} could not be looked up: ask with a distinguished name."
     what = f"why {who} does not sync" if subject.kind is SubjectKind.USER else "what is wrong"
     return f"From here it cannot be told {what}; the check that would settle it: {question.check}."

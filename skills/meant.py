@@ -41,7 +41,8 @@ async def the_person(ask: Ask, reach: Reach) -> Subject:
 
 
 async def the_tenant(ask: Ask, reach: Reach) -> Subject:  # noqa: ARG001  # a skill's signature
-    return Subject("the tenant", SubjectKind.TENANT)
+    unsearched = tuple((name.text, "it could not be looked up") for name in ask.slots.unfound)
+    return Subject("the tenant", SubjectKind.TENANT, unsearched=unsearched)
 
 
 def _may_be_a_slip(named: Identifier) -> bool:
