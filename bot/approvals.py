@@ -14,7 +14,7 @@ from bot.acts import Thing
 
 PENDING_LIFE: Final = timedelta(minutes=60)
 APPROVED_LIFE: Final = timedelta(minutes=10)
-LEASE: Final = timedelta(seconds=120)
+LEASE: Final = timedelta(seconds=240)
 UNCHANGED_FOR: Final = timedelta(minutes=10)
 """After so long without a trace of it, an act whose outcome nobody saw is `unknown`."""
 LEAST_REASON, MOST_REASON = 10, 500
@@ -146,6 +146,8 @@ class Move:
     """What the person was shown: all of it or its first eight digits."""
     blocked: str = ""
     """Why the act would not help: its cause can still be measured."""
+    only: bool = False
+    """Whether no other request for the same op and target is open."""
     attempt: Attempt | None = None
     outcome: State | None = None
     says: str = ""
@@ -195,6 +197,7 @@ APPROVE_CHECKS: Checks = MappingProxyType(
         "no-person": _person,
         "same-person": _other_person,
         "approved-already": lambda case: case[1].by is not None and not any(map(case[1].by.same, case[0].approvals)),
+        "another-open": lambda case: case[1].only,
         "requester-not-allowed": lambda case: case[1].requester_may,
         "other-digest": lambda case: (
             len(case[1].digest) >= _SHOWN_DIGITS and case[0].digest.startswith(case[1].digest.lower())
@@ -229,6 +232,7 @@ BREAK_GLASS_CHECKS: Checks = MappingProxyType(
 CLAIM_CHECKS: Checks = MappingProxyType(
     {
         "not-approved": _in(State.APPROVED),
+        "another-open": lambda case: case[1].only,
         "too-few": lambda case: case[0].break_glass or len(case[0].approvals) >= case[0].quorum,
         "requester-not-allowed": lambda case: case[1].requester_may,
         "approver-not-allowed": lambda case: case[1].approvers_may,
@@ -333,6 +337,14 @@ def take_over(request: Request, attempt: Attempt, now: datetime, checks: Checks 
     held = request.attempt
     assert held is not None  # noqa: S101  # the rule `lease` has seen it
     return replace(request, attempt=replace(held, owner=attempt.owner, lease_until=attempt.lease_until))
+
+
+def renew(request: Request, attempt: Attempt) -> Request:
+    """The same worker needs longer to look. Raises NotNow where another one has taken over."""
+    held = request.attempt
+    if request.state is not State.EXECUTING or held is None or (held.id, held.owner) != (attempt.id, attempt.owner):
+        raise NotNow("other-attempt")
+    return replace(request, attempt=replace(held, lease_until=attempt.lease_until))
 
 
 def _broken(checks: Checks, case: Case) -> str | None:
