@@ -1,15 +1,52 @@
 """How a probe's key comes to be trusted: a token shown once, a proof made with it, a second person's eye."""
 
-import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, Protocol
 
-from bot.relay.envelope import Bytes, EnrolledProbe, PublicKey, Standing, b64, unb64
-from bot.relay.wire import ForgedError, MalformedError, NewId, ProbeIdentity, RefusedError, random_id
+from bot.relay.application import (
+    SAYS,
+    Application,
+    Grant,
+    RelayNames,
+    Token,
+    application_proof,
+    apply,
+    check_grant,
+    token_hash,
+)
+from bot.relay.envelope import Bytes, EnrolledProbe, Standing
+from bot.relay.wire import NewId, ProbeIdentity, RefusedError, random_id
+
+__all__ = [
+    "CONFIRM_CHECKS",
+    "ENROL_CHECKS",
+    "INVITED_FOR",
+    "SAYS",
+    "TRIES",
+    "Admitted",
+    "Application",
+    "Attempt",
+    "Confirmation",
+    "Enrolments",
+    "Grant",
+    "Invitation",
+    "Inviting",
+    "NotAdmittedError",
+    "RelayNames",
+    "Token",
+    "apply",
+    "check_grant",
+    "confirm",
+    "enrol",
+    "invite",
+    "revoke",
+    "token_hash",
+]
 
 INVITED_FOR: Final = 30 * 60_000
 TRIES: Final = 10
@@ -30,24 +67,16 @@ class Invitation:
     used: bool = False
 
 
-@dataclass(frozen=True)
-class Application:
-    """What a probe sends to be enrolled."""
-
-    invitation: str
-    probe: str
-    host: str
-    key: PublicKey
-    nonce: bytes
-    proof: bytes
-
-
 class Enrolments(Protocol):
     """Where invitations and probes are kept; every write is conditional and says whether it won."""
 
     async def invitation(self, id_: str, /) -> Invitation | None: ...
 
     async def probe(self, tenant: str, name: str, /) -> EnrolledProbe | None: ...
+
+    async def taken(self, kid: str, /) -> bool:
+        """Whether a key was ever enrolled, under whatever name."""
+        ...
 
     async def replace(self, old: Invitation, new: Invitation, /) -> bool: ...
 
@@ -56,32 +85,40 @@ class Enrolments(Protocol):
         ...
 
 
-def invite(
-    tenant: str, probe: str, ops: frozenset[str], by: str, now: int, random: Bytes = secrets.token_bytes
-) -> tuple[str, Invitation]:
+@dataclass(frozen=True)
+class Inviting:
+    """What one admin decides: which server, and what it will be allowed to do."""
+
+    url: str
+    tenant: str
+    probe: str
+    ops: frozenset[str]
+    by: str
+
+
+def invite(wish: Inviting, now: int, random: Bytes = secrets.token_bytes) -> tuple[Token, Invitation]:
     """The token, to be shown once, and what is kept of it."""
     id_, secret = random(16).hex(), random(32)
-    expires = now + INVITED_FOR
-    return f"{id_}.{b64(secret)}", Invitation(id_, _token_hash(secret), tenant, probe, ops, by, expires)
+    token = Token(wish.url, wish.tenant, wish.probe, id_, secret)
+    kept = Invitation(id_, token_hash(secret), wish.tenant, wish.probe, wish.ops, wish.by, now + INVITED_FOR)
+    return token, kept
 
 
-def apply(token: str, probe: str, host: str, key: PublicKey, random: Bytes = secrets.token_bytes) -> Application:
-    """On the probe's side: proves the token without sending it."""
-    id_, secret = _split(token)
-    nonce = random(16)
-    return Application(id_, probe, host, key, nonce, _proof(_token_hash(secret), key, nonce, probe, host))
+class NotAdmittedError(RefusedError):
+    """`proven`: the applicant knows the token's secret, and may be told why; all others are told nothing."""
+
+    def __init__(self, reason: str, *, proven: bool) -> None:
+        super().__init__(reason)
+        self.proven = proven
 
 
-def welcome_proof(secret_hash: bytes, fleet: PublicKey, application: Application, gen: str) -> bytes:
-    """Goes back with the bot's key, so that nobody between the two can put another in its place."""
-    said = b"whysync-bot\0" + fleet.raw + application.nonce + application.key.raw + gen.encode()
-    return hmac.digest(secret_hash, said, "sha256")
+@dataclass(frozen=True)
+class Admitted:
+    probe: EnrolledProbe
+    by: Invitation
 
-
-def check_welcome(token: str, fleet: PublicKey, application: Application, gen: str, proof: bytes) -> None:
-    expected = welcome_proof(_token_hash(_split(token)[1]), fleet, application, gen)
-    if not hmac.compare_digest(expected, proof):
-        raise ForgedError("bad-proof")
+    def answer(self, asked: Application, grant: Grant) -> dict[str, object]:
+        return grant.body(self.by.secret_hash, asked)
 
 
 @dataclass(frozen=True)
@@ -92,11 +129,12 @@ class Attempt:
     was: EnrolledProbe | None
     asked: Application
     now: int
+    taken: bool = False
 
     @property
     def proven(self) -> bool:
         asked = self.asked
-        expected = _proof(self.kept.secret_hash, asked.key, asked.nonce, asked.probe, asked.host)
+        expected = application_proof(self.kept.secret_hash, asked.key, asked.nonce, asked.probe, asked.host)
         return hmac.compare_digest(expected, asked.proof)
 
     @property
@@ -111,27 +149,28 @@ ENROL_CHECKS: Mapping[str, Callable[[Attempt], bool]] = MappingProxyType(
         "expired": lambda attempt: attempt.now <= attempt.kept.expires,
         "bad-proof": lambda attempt: attempt.proven,
         "other-name": lambda attempt: attempt.asked.probe == attempt.kept.probe,
-        "dead-key": lambda attempt: attempt.asked.key.kid not in attempt.dead,
+        "dead-key": lambda attempt: attempt.asked.key.kid not in attempt.dead and not attempt.taken,
     }
 )
 _TRIED_BADLY: Final = frozenset({"bad-proof", "other-name"})
 
 
-async def enrol(store: Enrolments, asked: Application, now: int, new_id: NewId = random_id) -> EnrolledProbe:
+async def enrol(store: Enrolments, asked: Application, now: int, new_id: NewId = random_id) -> Admitted:
     """Consumes the invitation. The probe waits for its second admin; any earlier generation ends here."""
     kept = await store.invitation(asked.invitation)
     if kept is None:
-        raise RefusedError("no-invitation")
-    attempt = Attempt(kept, await store.probe(kept.tenant, kept.probe), asked, now)
+        raise NotAdmittedError("no-invitation", proven=False)
+    was, taken = await store.probe(kept.tenant, kept.probe), await store.taken(asked.key.kid)
+    attempt = Attempt(kept, was, asked, now, taken)
     for reason, holds in ENROL_CHECKS.items():
         if not holds(attempt):
             await _count_bad_try(store, kept, reason)
-            raise RefusedError(reason)
+            raise NotAdmittedError(reason, proven=attempt.proven and reason != "locked")
     identity = ProbeIdentity(kept.tenant, kept.probe, new_id())
     probe = EnrolledProbe(identity, asked.key, kept.ops, asked.host, kept.invited_by, dead=attempt.dead)
     if not await store.enrol(kept, attempt.was, probe):
-        raise RefusedError("used")
-    return probe
+        raise NotAdmittedError("used", proven=True)
+    return Admitted(probe, kept)
 
 
 async def _count_bad_try(store: Enrolments, kept: Invitation, reason: str) -> None:
@@ -150,40 +189,31 @@ class Confirmation:
     probe: EnrolledProbe
     fingerprint: str
     by: str
+    bad_tries: int = 0
 
 
 CONFIRM_CHECKS: Mapping[str, Callable[[Confirmation], bool]] = MappingProxyType(
     {
         "not-waiting": lambda asked: asked.probe.standing is Standing.WAITING,
-        "same-person": lambda asked: bool(asked.by) and asked.by != asked.probe.invited_by,
-        "other-fingerprint": lambda asked: asked.fingerprint == asked.probe.key.fingerprint,
+        "same-person": lambda asked: bool(asked.by) and asked.by.lower() != asked.probe.invited_by.lower(),
+        "locked": lambda asked: asked.bad_tries < TRIES,
+        "other-fingerprint": lambda asked: _digits(asked.fingerprint) == _digits(asked.probe.key.fingerprint),
     }
 )
 
 
-def confirm(probe: EnrolledProbe, fingerprint: str, by: str) -> EnrolledProbe:
+def _digits(fingerprint: str) -> str:
+    """As two people read it to each other: case, dashes and blanks do not count."""
+    return re.sub(r"[\s-]", "", fingerprint).upper()
+
+
+def confirm(probe: EnrolledProbe, fingerprint: str, by: str, bad_tries: int = 0) -> EnrolledProbe:
     """The second admin has compared the fingerprint shown here with the one shown on the server."""
     for reason, holds in CONFIRM_CHECKS.items():
-        if not holds(Confirmation(probe, fingerprint, by)):
+        if not holds(Confirmation(probe, fingerprint, by, bad_tries)):
             raise RefusedError(reason)
     return replace(probe, standing=Standing.CONFIRMED)
 
 
 def revoke(probe: EnrolledProbe) -> EnrolledProbe:
     return replace(probe, standing=Standing.REVOKED)
-
-
-def _split(token: str) -> tuple[str, bytes]:
-    id_, dot, secret = token.strip().partition(".")
-    if not dot or len(secret) != 43:
-        raise MalformedError("bad-token")
-    return id_, unb64(secret)
-
-
-def _token_hash(secret: bytes) -> bytes:
-    return hashlib.sha256(b"whysync-token\0" + secret).digest()
-
-
-def _proof(secret_hash: bytes, key: PublicKey, nonce: bytes, probe: str, host: str) -> bytes:
-    names = hashlib.sha256(probe.encode()).digest() + hashlib.sha256(host.encode()).digest()
-    return hmac.digest(secret_hash, b"whysync-probe\0" + key.raw + hashlib.sha256(nonce).digest() + names, "sha256")
