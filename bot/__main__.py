@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,19 @@ def _probe(command: argparse.ArgumentParser) -> None:
     check.add_argument("--policy", type=Path, help="the local policy file: tenant, cloud, servicebus, hosts, dns")
     check.add_argument("--tenant", metavar="ID", help="the tenant's id, which is part of a host's name")
     check.add_argument("--long", action="store_true", help="hold the quiet WebSocket for four minutes")
+    check.add_argument("--record", type=Path, metavar="FILE", help="also keep what Windows answered, in a new file")
+    check.add_argument("--scrub", action="store_true", help="with other names for server, domain and accounts")
     check.set_defaults(run=_run_probe_check)
+    enrol = kinds.add_parser(
+        "enrol", help="makes this server known to the bot, with a token that the bot gave an admin"
+    )
+    enrol.add_argument("token", help="the line that the bot wrote; - reads it from standard input")
+    run = kinds.add_parser("run", help="answers the bot's questions about this server until it is ended")
+    for each in (enrol, run):
+        each.add_argument("--policy", type=Path, help="the local policy file (docs/probe.md)")
+        each.add_argument("--state", type=Path, metavar="DIR", help="the folder with this probe's key and logs")
+    enrol.set_defaults(run=_run_probe_enrol)
+    run.set_defaults(run=_run_probe_run)
 
 
 def _role(text: str) -> str:
@@ -165,10 +178,43 @@ def _run_probe_check(arguments: argparse.Namespace) -> int:
     from skills.catalogue import catalogue
 
     wanted = Wanted(tuple(arguments.names), arguments.policy, arguments.tenant, arguments.long)
+    wanted = replace(wanted, record=arguments.record, scrub=arguments.scrub)
     try:
         asyncio.run(check(wanted, catalogue(), sys.stdout, sys.stderr, as_json=arguments.json))
     except RefusedPolicy as refusal:
         return _refused(refusal.lines)
+    return 0
+
+
+def _run_probe_enrol(arguments: argparse.Namespace) -> int:
+    from bot.probe.enrolling import EnrolError, enrol, show
+    from bot.probe.identity import State, StateError, default_folder
+    from bot.probe.policy import LocalPolicy, RefusedPolicy, load_policy
+
+    line = arguments.token if arguments.token != "-" else sys.stdin.readline()  # noqa: S105  # a dash is no secret
+    try:
+        policy = load_policy(arguments.policy) if arguments.policy else LocalPolicy()
+        done = asyncio.run(enrol(line, State(arguments.state or default_folder()), policy.fallback))
+    except RefusedPolicy as refusal:
+        return _refused(refusal.lines)
+    except (EnrolError, StateError) as error:
+        return _refused([str(error)])
+    show(done, sys.stdout)
+    return 0
+
+
+def _run_probe_run(arguments: argparse.Namespace) -> int:
+    from bot.probe.identity import State, StateError, default_folder
+    from bot.probe.policy import LocalPolicy, RefusedPolicy, load_policy
+    from bot.probe.running import run_for_ever
+
+    try:
+        policy = load_policy(arguments.policy) if arguments.policy else LocalPolicy()
+        run_for_ever(policy, State(arguments.state or default_folder()))
+    except RefusedPolicy as refusal:
+        return _refused(refusal.lines)
+    except StateError as error:
+        return _refused([str(error)])
     return 0
 
 

@@ -1,6 +1,5 @@
 """`whysync probe check`: the checks and the rules on this machine alone, with no bot and no tenant."""
 
-import asyncio
 import json
 import socket
 from collections.abc import Iterable, Mapping
@@ -8,20 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from bot.clock import Clock, SystemClock
+from bot.clock import Clock
 from bot.diagnosis import Diagnosis, diagnose
 from bot.evidence import Evidence, Fact, Missing, Record, SourceError
-from bot.probe.agent_files import LocalAgent, local_agent
-from bot.probe.allowed import CHECKS, NOT_HERE
-from bot.probe.checks.dns import SystemResolver
-from bot.probe.checks.dns_wire import DnsClient, NameServer, system_name_servers
-from bot.probe.checks.proxy import known_proxies
-from bot.probe.dialing import Dialer
+from bot.probe.agent_files import LocalAgent
+from bot.probe.allowed import CHECKS, IN_DOMAIN, NOT_HERE, ON_WINDOWS
+from bot.probe.answers import Answer
+from bot.probe.here import here
 from bot.probe.policy import LocalPolicy, RefusedPolicy, load_policy, parse_tenant
 from bot.probe.reach import HOLD_S, LONG_HOLD_S, ProbeReach
+from bot.probe.recording import record
 from bot.probe.report import Entry, Report
-from bot.probe.runner import Answer, Runner
-from bot.probe.targets import Role, Target, Targets, UnknownTarget, targets
+from bot.probe.runner import Runner
+from bot.probe.targets import Role, Target, Targets, UnknownTarget
 from bot.relay.client import CheckAnswer
 from skills.facts import site
 from skills.facts.site import SiteFact, site_fact
@@ -48,6 +46,7 @@ KINDS: tuple[type[SiteFact[Any]], ...] = (
     site.Access,
 )
 NOT_BUILT = Missing("this version of the probe cannot look at it")
+ONLY_WINDOWS = Missing("this can be looked at only on Windows")
 NO_AGENT = Missing("no provisioning agent is installed on this machine")
 
 
@@ -60,6 +59,9 @@ class Wanted:
     policy: Path | None = None
     tenant: str | None = None
     long: bool = False
+    record: Path | None = None
+    """Where to keep what Windows answered."""
+    scrub: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,24 +79,8 @@ async def this_machine(wanted: Wanted) -> Machine:
     policy = load_policy(wanted.policy) if wanted.policy else LocalPolicy()
     if wanted.tenant:
         policy = replace(policy, tenant=_tenant(wanted.tenant))
-    agent = await asyncio.to_thread(local_agent)
-    known = targets(
-        policy,
-        tenant=agent.tenant,
-        buses=agent.service_buses,
-        registrations=agent.registrations,
-        stand_ins=True,
-    )
-    servers = tuple(NameServer(each) for each in policy.dns) or system_name_servers()
-    reach = ProbeReach(
-        targets=known.needed,
-        dialer=Dialer(),
-        resolver=DnsClient(servers) if servers else SystemResolver(),
-        proxies=known_proxies(agent.config),
-        clock=SystemClock(),
-        hold=LONG_HOLD_S if wanted.long else HOLD_S,
-    )
-    return Machine(socket.gethostname(), agent, reach, known)
+    found = await here(policy, hold=LONG_HOLD_S if wanted.long else HOLD_S)
+    return Machine(socket.gethostname(), found.agent, found.reach, found.targets)
 
 
 def _tenant(text: str) -> str:
@@ -111,12 +97,19 @@ def chosen(names: Iterable[str], known: Targets) -> tuple[tuple[str, ...], tuple
         hosts = [target for name in names if name not in checks for target in known.named(name)]
     except UnknownTarget as error:
         raise RefusedPolicy([str(error), f"checks: {', '.join(CHECKS)}", f"roles: {', '.join(Role)}"]) from error
-    return tuple(checks) or tuple(CHECKS), tuple(hosts) or known.needed
+    return tuple(checks), tuple(hosts) or known.needed
+
+
+def possible(reach: ProbeReach) -> tuple[str, ...]:
+    """The checks that are worth trying on this machine: those about an object need one to be named."""
+    idle = {*(() if reach.powershell else ON_WINDOWS), *(() if reach.domain else IN_DOMAIN)}
+    return tuple(name for name, check in CHECKS.items() if name not in idle and not check.args)
 
 
 async def run_checks(machine: Machine, names: Iterable[str], notes: TextIO, *, identity: str | None = None) -> Report:
     """Raises RefusedPolicy."""
     checks, hosts = chosen(tuple(names), machine.targets)
+    checks = checks or possible(machine.reach)
     runner = Runner(replace(machine.reach, targets=hosts), identity=identity)
 
     def told(name: str, answer: Answer) -> None:
@@ -159,7 +152,8 @@ def _now(clock: Clock) -> Now:
 
 def _fact(kind: type[SiteFact[Any]], machine: Machine, answer: Answer | None) -> Fact | Missing:
     if answer is None:
-        return NOT_BUILT if kind.check in NOT_HERE else Missing("not asked for")
+        absent = kind.check in ON_WINDOWS and machine.reach.powershell is None
+        return NOT_BUILT if kind.check in NOT_HERE else ONLY_WINDOWS if absent else Missing("not asked for")
     given = CheckAnswer(
         machine.name,
         kind.check,
@@ -178,6 +172,11 @@ def _fact(kind: type[SiteFact[Any]], machine: Machine, answer: Answer | None) ->
 
 async def check(wanted: Wanted, entries: Mapping[str, Entry], out: TextIO, notes: TextIO, *, as_json: bool) -> None:
     """Raises RefusedPolicy: nothing was run."""
+    if wanted.scrub and not wanted.record:
+        raise RefusedPolicy(["--scrub: belongs to --record"])
     machine = await this_machine(wanted)
+    if wanted.record:
+        await record(machine.reach.powershell, machine.reach.clock, wanted.record, scrub=wanted.scrub)
+        notes.write(f"recorded: {wanted.record}\n")
     report = await run_checks(machine, wanted.names, notes)
     out.write(json.dumps(report.as_json(entries)) + "\n" if as_json else report.as_text(entries))

@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeVar
 from bot.clock import Clock
 from bot.probe.checks.dns_wire import Resolved
 from bot.probe.dialing import CONNECT_S, Dialer, ProxyAddress, parse_proxy
+from bot.probe.directory.domain import DomainReach
+from bot.probe.powershell import PowerShell
 from bot.probe.targets import Target
 
 T = TypeVar("T")
@@ -75,6 +77,10 @@ class ProbeReach:
     """Seconds for each single step: a handshake, an answer."""
     hold: float = HOLD_S
     """Seconds that a WebSocket is held."""
+    powershell: PowerShell | None = None
+    """What Windows is asked with; None on other systems."""
+    domain: DomainReach | None = None
+    """The way into Active Directory; None where no domain is known."""
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def each(self, some: Iterable[Target], ask: Callable[[Target], Awaitable[T]]) -> list[T]:

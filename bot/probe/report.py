@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from bot.diagnosis import Diagnosis, Found, Undecided
 from bot.evidence import Because, Evidence
 from bot.probe.allowed import CHECKS
-from bot.probe.runner import Answer
+from bot.probe.answers import Answer
 from skills.facts.site import SiteFact
 
 COLUMNS = ("dns", "tcp", "proxy", "tls", "websocket", "revocation")

@@ -1,21 +1,32 @@
-"""Runs named checks within limits: so long, so much, and each only once at a time."""
+"""Runs named checks within limits: so long, so much, so often, and each only once at a time."""
 
 import asyncio
 import getpass
-import json
+import logging
 import os
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final
 
-from bot.probe.allowed import CHECKS, NOT_HERE, Check
+from bot.probe.allowed import CHECKS, NOT_HERE, Args, Operation
+from bot.probe.answers import MOST_ERROR, Answer, clean, cut, presentable
 from bot.probe.reach import Observed, ProbeReach
 
-WITHIN_S = 20.0
-MOST_BYTES = 65_536
+WITHIN_S: Final = 20.0
+MOST_BYTES: Final = 65_536
+STEPS_S: Final = 12.0
+"""What a check that holds a connection needs besides holding it."""
+GRACE_S: Final = 0.5
+"""For a run that was stopped to say so itself."""
+MINUTE: Final = 60.0
+NO_ARGS: Final[Args] = MappingProxyType({})
+
+Renewed = Callable[[], Awaitable[ProbeReach]]
+
+log = logging.getLogger("whysync.probe")
 
 
 class UnknownCheck(Exception):  # noqa: N818  # an outcome, named as such
@@ -23,27 +34,49 @@ class UnknownCheck(Exception):  # noqa: N818  # an outcome, named as such
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One check's answer (contract section 4)."""
+class Ended:
+    """How a run ended, before it is cut to size."""
 
-    ok: bool | None
-    at: datetime
-    took_ms: int
-    identity: str
-    data: Any
-    error: str | None
-    truncated: bool = False
+    observed: Observed
+    code: str
 
-    def as_json(self) -> dict[str, Any]:
-        body = {
-            "ok": self.ok,
-            "at": self.at.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "tookMs": self.took_ms,
-            "as": self.identity,
-            "data": self.data,
-            "error": self.error,
-        }
-        return body | ({"truncated": True} if self.truncated else {})
+
+@dataclass
+class _Running:
+    """One run, and how many wait for it: the last to leave ends it."""
+
+    args: Args
+    task: asyncio.Task[Ended]
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """What every run is held to; who asks can only ask for less."""
+
+    within: float = WITHIN_S
+    most_bytes: int = MOST_BYTES
+    rates: Mapping[str, int] | None = None
+    """Runs a minute by check; None: somebody at this server's own keyboard decides."""
+
+
+@dataclass
+class _Paces:
+    """When each check began in the last minute, by the clock that only grows."""
+
+    rates: Mapping[str, int] | None
+    began: dict[str, deque[float]] = field(default_factory=dict)
+
+    def take(self, name: str, now: float) -> bool:
+        if self.rates is None:
+            return True
+        recent = self.began.setdefault(name, deque())
+        while recent and now - recent[0] >= MINUTE:
+            recent.popleft()
+        if len(recent) >= self.rates.get(name, 0):
+            return False
+        recent.append(now)
+        return True
 
 
 class Runner:
@@ -51,33 +84,26 @@ class Runner:
         self,
         reach: ProbeReach,
         *,
-        checks: Mapping[str, Check] = CHECKS,
+        checks: Mapping[str, Operation] = CHECKS,
         identity: str | None = None,
-        within: float = WITHIN_S,
-        most_bytes: int = MOST_BYTES,
+        limits: RunLimits = RunLimits(),
+        renewed: Renewed | None = None,
     ) -> None:
-        self._reach = reach
-        self._checks = checks
+        """`renewed` gives the reach anew for each run, where names looked up an hour ago are no longer true."""
+        self._reach, self._checks, self._limits, self._renewed = reach, checks, limits, renewed
         self._identity = identity or current_identity()
-        self._within = within
-        self._most_bytes = most_bytes
-        self._running: set[str] = set()
+        self._paces = _Paces(limits.rates)
+        self._running: dict[str, _Running] = {}
 
-    async def run(self, name: str) -> Answer:
-        """Raises UnknownCheck. A check that is running already is not started a second time."""
-        if name not in self._checks:
-            if name not in NOT_HERE:
-                raise UnknownCheck(f"no check is called {name[:40]!r}")
-            return self._answer(Observed(None, None, f"this version of the probe cannot make the check {name}"), 0)
-        if name in self._running:
-            return self._answer(Observed(None, None, "this check is running already"), 0)
-        self._running.add(name)
-        began = time.monotonic()
-        try:
-            observed = await self._limited(name)
-        finally:
-            self._running.discard(name)
-        return self._answer(observed, round((time.monotonic() - began) * 1000))
+    async def run(
+        self, name: str, args: Args = NO_ARGS, *, within: float | None = None, most_bytes: int | None = None
+    ) -> Answer:
+        """Raises UnknownCheck. Who asks the same while it is running gets the same answer; another question is busy."""
+        began = self._reach.clock.monotonic()
+        longest = self._longest(name, within)
+        ended = await self._ended(name, args, longest)
+        took = round((self._reach.clock.monotonic() - began) * 1000)
+        return self._answer(ended, took, min(most_bytes or MOST_BYTES, self._limits.most_bytes))
 
     async def run_all(self, names: Iterable[str], told: Callable[[str, Answer], None]) -> dict[str, Answer]:
         """One after another; `told` hears of each as it ends."""
@@ -87,37 +113,80 @@ class Runner:
             told(name, answers[name])
         return answers
 
-    async def _limited(self, name: str) -> Observed:
-        within = self._within + (self._reach.hold if name == "websocket" else 0)
+    async def close(self) -> None:
+        """Ends what is still running."""
+        tasks = [each.task for each in self._running.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _longest(self, name: str, asked: float | None) -> float:
+        own = self._limits.within + (self._reach.hold if name == "websocket" else 0)
+        return min(own, asked) if asked is not None else own
+
+    async def _ended(self, name: str, args: Args, within: float) -> Ended:
+        if name not in self._checks:
+            if name not in NOT_HERE:
+                raise UnknownCheck(f"no check is called {name[:40]!r}")
+            return _not_run("not-here", f"this version of the probe cannot make the check {name}")
+        running = self._running.get(name)
+        if running is None:
+            if not self._paces.take(name, self._reach.clock.monotonic()):
+                return _not_run("too-many", "this check was asked for too often within a minute")
+            running = self._started(name, args, within)
+        elif dict(running.args) != dict(args):
+            return _not_run("busy", "this check is running already for another question")
+        return await self._waited(running, within)
+
+    def _started(self, name: str, args: Args, within: float) -> _Running:
+        task = asyncio.create_task(self._limited(name, args, within), name=f"check {name}")
+        running = self._running[name] = _Running(args, task)
+        task.add_done_callback(lambda _: self._running.pop(name, None))
+        return running
+
+    async def _waited(self, running: _Running, within: float) -> Ended:
+        """The run is ended when nobody waits for it any more; one that does not heed that stays marked as running."""
+        running.waiting += 1
         try:
-            async with asyncio.timeout(within):
-                return await self._checks[name](self._reach)
-        except TimeoutError:
-            return Observed(None, None, f"not finished within {within:.0f} seconds")
+            done, _ = await asyncio.wait([running.task], timeout=within + GRACE_S)
+        finally:
+            running.waiting -= 1
+            if not running.waiting:
+                running.task.cancel()
+        if not done:
+            return _too_long(within)
+        return _not_run("stopped", "the check was stopped") if running.task.cancelled() else running.task.result()
 
-    def _answer(self, observed: Observed, took_ms: int) -> Answer:
-        data, truncated = cut(observed.data, self._most_bytes)
-        now = self._reach.clock.now()
-        return Answer(observed.ok, now, took_ms, self._identity, data, observed.error, truncated)
+    async def _limited(self, name: str, args: Args, within: float) -> Ended:
+        deadline = asyncio.timeout(within)
+        try:
+            async with deadline:
+                reach = self._reach if self._renewed is None else await self._renewed()
+                reach = replace(reach, hold=max(0.0, min(reach.hold, within - STEPS_S)))
+                observed = await self._checks[name].run(reach, args)
+            data = presentable(observed.data)
+        except Exception as error:  # the one border between a check and the program: its bug costs its own answer only
+            if deadline.expired():
+                return _too_long(within)
+            log.exception("the check %s failed by a mistake of its own", name)
+            return _not_run("crashed", f"the check failed by a mistake of its own ({type(error).__name__})")
+        return Ended(replace(observed, data=data), "done" if observed.ok is not None else "not-run")
+
+    def _answer(self, ended: Ended, took_ms: int, most_bytes: int) -> Answer:
+        seen, now = ended.observed, self._reach.clock.now()
+        data, truncated = cut(seen.data, most_bytes)
+        if truncated and data is None:
+            return Answer(None, now, took_ms, self._identity, None, "the answer is too large", True, "too-large")
+        error = None if seen.error is None else clean(seen.error)[:MOST_ERROR]
+        return Answer(seen.ok, now, took_ms, self._identity, data, error, truncated, ended.code)
 
 
-def cut(data: Any, most_bytes: int) -> tuple[Any, bool]:
-    """Drops the last rows of a list until the rest is small enough; anything else that is too large goes as a whole."""
-    if _size(data) <= most_bytes:
-        return data, False
-    if not isinstance(data, list):
-        return None, True
-    kept, size = [], 2
-    for row in data:
-        size += _size(row) + 2
-        if size > most_bytes:
-            break
-        kept.append(row)
-    return kept, True
+def _not_run(code: str, why: str) -> Ended:
+    return Ended(Observed(None, None, why), code)
 
 
-def _size(data: Any) -> int:
-    return len(json.dumps(data).encode("utf-8"))
+def _too_long(within: float) -> Ended:
+    return _not_run("timeout", f"not finished within {within:.0f} seconds")
 
 
 def current_identity() -> str:

@@ -3,28 +3,18 @@
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-from bot.probe.policy import Cloud, LocalPolicy, is_host
-
-
-class Role(StrEnum):
-    SERVICE_BUS = "service-bus"
-    REGISTRATION = "registration"
-    SIGN_IN = "sign-in"
-    SERVICE = "service"
-    REVOCATION = "revocation"
-    ROOTS = "roots"
-    INSTALL = "install"
-    TOOLS = "tools"
-    LOCAL = "local"
-
-
-class When(StrEnum):
-    ALWAYS = "always"
-    FIRST_START = "first start, renewal of root certificates"
-    INSTALL = "installation, reconfiguration"
-    TOOLS = "PowerShell module, this bot"
+from bot.probe.policy import LocalPolicy, is_host
+from skills.facts.endpoints import (
+    ENDPOINTS,
+    LISTENING,
+    REGISTERING,
+    REGISTRATION_DOMAINS,
+    STAND_INS,
+    Cloud,
+)
+from skills.facts.endpoints import Role as Role
+from skills.facts.endpoints import When as When
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,71 +36,12 @@ class UnknownTarget(Exception):  # noqa: N818  # an outcome, named as such
     """The name is not on this server's own list."""
 
 
-LISTENING = "listening channel: the cloud's requests to the agent"
-REGISTERING = "registration, bootstrap, upload of answers"
-SIGNING_IN = "tokens and sign-in"
-SERVICE = "communication with the service"
-CHECKING = "revocation of certificates"
-INSTALLING = "pages and services of the installation wizard"
-
-_ALL_CLOUDS_INSTALL = (
-    "secure.aadcdn.microsoftonline-p.com",
-    "aadcdn.msauth.net",
-    "aadcdn.msftauth.net",
-    "enterpriseregistration.windows.net",
-    "management.azure.com",
-    "policykeyservice.dc.ad.msft.net",
-)
-
-
-def _revocation(host: str, path: str = "/") -> Target:
-    return Target(host, 80, Role.REVOCATION, CHECKING, path=path)
-
-
-def _install(*hosts: str) -> tuple[Target, ...]:
-    return tuple(Target(host, 443, Role.INSTALL, INSTALLING, When.INSTALL) for host in hosts)
-
-
-def _tool(host: str) -> Target:
-    return Target(host, 443, Role.TOOLS, "Microsoft Graph", When.TOOLS)
-
-
 BUILT_IN: dict[Cloud, tuple[Target, ...]] = {
-    Cloud.WORLDWIDE: (
-        Target("login.microsoftonline.com", 443, Role.SIGN_IN, SIGNING_IN),
-        Target("www.microsoft.com", 443, Role.SERVICE, SERVICE),
-        Target("management.core.windowsazure.com", 443, Role.SERVICE, SERVICE),
-        _revocation("mscrl.microsoft.com"),
-        _revocation("crl.microsoft.com", "/pki/crl/products/microsoftrootcert.crl"),
-        _revocation("ocsp.msocsp.com"),
-        _revocation("oneocsp.microsoft.com"),
-        _revocation("crl3.digicert.com", "/DigiCertGlobalRootG2.crl"),
-        _revocation("crl4.digicert.com", "/DigiCertGlobalRootG2.crl"),
-        _revocation("ocsp.digicert.com"),
-        _revocation("www.microsoft.com"),
-        Target("ctldl.windowsupdate.com", 80, Role.ROOTS, "list of trusted root certificates", When.FIRST_START),
-        *_install("login.windows.net", *_ALL_CLOUDS_INSTALL),
-        _tool("graph.microsoft.com"),
-    ),
-    Cloud.US_GOVERNMENT: (
-        Target("login.microsoftonline.us", 443, Role.SIGN_IN, SIGNING_IN),
-        _revocation("mscrl.microsoft.us"),
-        _revocation("crl.microsoft.us"),
-        _revocation("ocsp.msocsp.us"),
-        _revocation("www.microsoft.us"),
-        Target("ctldl.windowsupdate.us", 80, Role.ROOTS, "list of trusted root certificates", When.FIRST_START),
-        *_install("login.windows.us", "aadcdn.msftauthimages.us", *_ALL_CLOUDS_INSTALL),
-        _tool("graph.microsoft.us"),
-    ),
-    Cloud.CHINA: (),
+    cloud: tuple(
+        Target(host, each.port, each.role, each.purpose, each.when, each.path) for each in listed for host in each.hosts
+    )
+    for cloud, listed in ENDPOINTS.items()
 }
-"""Nobody publishes a list for the agent in China; a guessed host that fails would prove nothing, so none is guessed."""
-
-REGISTRATION_DOMAINS = {Cloud.WORLDWIDE: "msappproxy.net", Cloud.US_GOVERNMENT: "msappproxy.us"}
-STAND_INS = {
-    Cloud.WORLDWIDE: ("his-eur1-neur1.servicebus.windows.net", "his-eur1-weur1.servicebus.windows.net"),
-}
-"""Namespaces of the agent's service that are known to exist."""
 
 
 @dataclass(frozen=True)

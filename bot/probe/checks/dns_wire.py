@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-A, CNAME, AAAA = 1, 5, 28
+A, CNAME, AAAA, SRV = 1, 5, 28, 33
 INTERNET = 1
 RCODES = {0: "ok", 2: "servfail", 3: "nxdomain", 5: "refused"}
 MOST_LINKS = 10
@@ -28,6 +28,8 @@ class Reply:
     truncated: bool
     aliases: dict[str, str]
     addresses: dict[str, tuple[str, ...]]
+    services: tuple[tuple[int, int, str], ...] = ()
+    """Priority, weight and host of each server of a service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,11 @@ class DnsClient:
         if outcome != "ok" or addresses:
             return Resolved(tuple(chain), addresses, outcome)
         return await self._without_ipv4(chain)
+
+    async def servers_of(self, service: str) -> tuple[str, ...]:
+        """The hosts that offer a service (SRV), those to be asked first in front; empty where DNS names none."""
+        found = (await self._ask(service, SRV)).services
+        return tuple(dict.fromkeys(host for _, _, host in sorted(found, key=lambda each: (each[0], -each[1], each[2]))))
 
     async def _without_ipv4(self, chain: list[str]) -> Resolved:
         if len(chain) > MOST_LINKS or chain[-1] in chain[:-1]:
@@ -146,6 +153,7 @@ def _parse(raw: bytes, ident: int, name: str) -> Reply:
     truncated = bool(flags & 0x0200)
     aliases: dict[str, str] = {}
     addresses: dict[str, tuple[str, ...]] = {}
+    services: list[tuple[int, int, str]] = []
     for _ in range(0 if truncated else answers):
         owner, at = _name(raw, at)
         kind, _, _, length = struct.unpack_from("!HHIH", raw, at)
@@ -155,8 +163,11 @@ def _parse(raw: bytes, ident: int, name: str) -> Reply:
         elif kind in (A, AAAA):
             found = str(ipaddress.ip_address(raw[at : at + length]))
             addresses[owner] = (*addresses.get(owner, ()), found)
+        elif kind == SRV:
+            priority, weight, _ = struct.unpack_from("!HHH", raw, at)
+            services.append((priority, weight, _name(raw, at + 6)[0]))
         at += length
-    return Reply(RCODES.get(flags & 0xF, "servfail"), truncated, aliases, addresses)
+    return Reply(RCODES.get(flags & 0xF, "servfail"), truncated, aliases, addresses, tuple(services))
 
 
 def _name(raw: bytes, at: int) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Check `host`: the machine under the agent, as far as any system tells it. What only Windows knows is left out."""
+"""Check `host`: the machine under the agent. Windows tells most of it; elsewhere it is what any system tells."""
 
 import asyncio
 import os
@@ -8,11 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bot.probe.checks.asking import asked
+from bot.probe.checks.host_windows import read_host
+from bot.probe.powershell import Script
 from bot.probe.reach import Observed, ProbeReach
 
 
-async def host(_: ProbeReach) -> Observed:
-    return Observed(True, await asyncio.to_thread(_look))
+async def host(reach: ProbeReach) -> Observed:
+    """Where Windows does not answer, the machine's name and age are better than nothing."""
+    seen = await asked(reach, Script.HOST, read_host)
+    if seen.ok is not None:
+        return seen
+    return Observed(True, await asyncio.to_thread(_look), seen.error if reach.powershell else None)
 
 
 def _look() -> dict[str, Any]:

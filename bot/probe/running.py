@@ -1,0 +1,90 @@
+"""`whysync probe run`: from the files on this server to a running service, until somebody ends it."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Final
+
+from bot.clock import Clock, SystemClock
+from bot.probe.command_log import CommandLog
+from bot.probe.identity import State, StateError
+from bot.probe.policy import LocalPolicy
+from bot.probe.service import service_of
+
+END_WITHIN: Final = 4.0
+LAST_RESORT_S: Final = 6.0
+
+log = logging.getLogger("whysync.probe")
+
+
+def run_for_ever(policy: LocalPolicy, state: State) -> None:
+    """Until SIGTERM or Ctrl-C. Raises StateError, RefusedPolicy."""
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("whysync").setLevel(logging.INFO)
+    asyncio.run(_run(policy, state))
+
+
+async def _run(policy: LocalPolicy, state: State) -> None:
+    clock = SystemClock()
+    identity = await asyncio.to_thread(state.load)
+    from bot.probe.opening import openings  # here: a large SDK stands behind it, and a refused setting needs none
+
+    async with AsyncExitStack() as stack:
+        stack.enter_context(state.alone())
+        commands = await asyncio.to_thread(_opened, state, clock)
+        stack.callback(commands.close)
+        service = await service_of(identity, policy, state, commands, clock)
+        ways = await openings(identity, policy, clock, stack)
+        log.info("%s, version %s, begins; it may run: %s", identity.who.probe, service.software, service.offers)
+        await _until_told(service.run(ways))
+    log.info("ended")
+
+
+def _opened(state: State, clock: Clock) -> CommandLog:
+    try:
+        return CommandLog(state.folder, clock)
+    except OSError as error:
+        raise StateError(f"The log of commands cannot be written to {state.folder}: {error.strerror}") from error
+
+
+async def _until_told(run: Coroutine[None, None, None]) -> None:
+    """Ends by itself only where it fails; told to, within seconds."""
+    stop = asyncio.Event()
+    with _signals(stop):
+        running = asyncio.create_task(run, name="probe")
+        told = asyncio.create_task(stop.wait(), name="signals")
+        await asyncio.wait([running, told], return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if running.done():
+            running.result()
+            return
+        log.info("ending")
+        _end_anyway()
+        running.cancel()
+        if not (await asyncio.wait([running], timeout=END_WITHIN))[0]:
+            log.warning("something does not end within %.0f seconds and is left behind", END_WITHIN)
+
+
+def _end_anyway() -> None:
+    """A check's thread that waits for a dead server must not hold up the end: nothing here is lost by leaving it."""
+    timer = threading.Timer(LAST_RESORT_S, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
+
+
+@contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """Ctrl-C, SIGTERM and, on Windows, Ctrl-Break end the program."""
+    loop = asyncio.get_running_loop()
+    numbers = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGBREAK", None)])]
+    earlier = {each: signal.signal(each, lambda *_: loop.call_soon_threadsafe(stop.set)) for each in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
