@@ -34,6 +34,8 @@ class About(StrEnum):
     TENANT = "tenant"
     NOTHING = "nothing"
     """General knowledge: codes, help."""
+    FLEET = "fleet"
+    """The bot's own probes."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,10 @@ class Skill(Generic[S]):
     view: Callable[[Case[S]], Answer]
     collectors: tuple[Collector[S, Reach, Any], ...] = ()
     rules: tuple[Rule, ...] = ()
+    topics: tuple[str, ...] = ()
+    """Of its intents only these topics; empty: whatever no other skill takes."""
+    without_tenant: bool = False
+    """Whether it is worth an answer while the tenant cannot be reached."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,22 @@ class Later:
     intents: tuple[Intent, ...]
     line: str
     about: About = About.TENANT
+
+
+@dataclass(frozen=True)
+class Command:
+    """Something done instead of asked. `run` does it, and answers what was done, or why not."""
+
+    intents: tuple[Intent, ...]
+    about: About
+    run: Callable[[Ask, Reach], Awaitable[Answer]]
+    private: bool = False
+    """Its answer goes to the asker's personal chat, wherever it was asked for."""
+    typed: bool = True
+    """Only a person's own typed words are obeyed: no button, no quotation."""
+
+
+Askable = Skill[Any] | Later | Command
 
 
 @dataclass
@@ -120,14 +142,16 @@ class Stopwatch:
         return int((self.clock.monotonic() - self.began) * 1000)
 
 
-async def answer(skill: Skill[S], ask: Ask, reach: Reach, *, progress: Progress | None = None) -> Answer:
+async def answer(skill: Skill[S] | Command, ask: Ask, reach: Reach, *, progress: Progress | None = None) -> Answer:
     """Raises nothing of a source: a source that fails costs its own facts."""
+    if isinstance(skill, Command):
+        return await skill.run(ask, reach)
     watch = Stopwatch(reach.clock)
     subject = await skill.resolve(ask, reach)
     evidence = await gather(skill.collectors, subject, reach, progress=progress)
     diagnosis = diagnose(evidence, skill.rules)
     given = skill.view(Case(ask, subject, evidence, diagnosis, reach.clock.now(), watch.ms, reach.graph.calls))
-    return _nothing_came_back(given, evidence) if _out_of_reach(evidence) else given
+    return _nothing_came_back(given, evidence) if _out_of_reach(evidence) and not skill.without_tenant else given
 
 
 def _nothing_came_back(given: Answer, evidence: Evidence) -> Answer:
@@ -148,16 +172,22 @@ def _out_of_reach(evidence: Evidence) -> bool:
     return bool(told) and not any(told) and errors <= {"Throttled", "Unauthenticated", "Unreachable"}
 
 
-def vocabulary(skills: Sequence[Skill[Any] | Later]) -> tuple[Intent, ...]:
+def vocabulary(skills: Sequence[Askable]) -> tuple[Intent, ...]:
     return tuple(dict.fromkeys(intent for skill in skills for intent in skill.intents))
 
 
-def serving(skills: Sequence[Skill[Any] | Later], intent: str, *, named: bool) -> Skill[Any] | Later:
+def serving(skills: Sequence[Askable], intent: str, *, named: bool, topic: str | None = None) -> Askable:
     """The skill of an intent; where several declare it, the one about a person serves if somebody is named.
 
     Raises KeyError for an intent that no skill declares: a bug in the list of skills.
     """
-    found = [skill for skill in skills if any(each.name == intent for each in skill.intents)]
-    if not found:
+    declaring = [skill for skill in skills if any(each.name == intent for each in skill.intents)]
+    if not declaring:
         raise KeyError(intent)
+    found = [each for each in declaring if topic and topic in _topics(each)]
+    found = found or [each for each in declaring if not _topics(each)]
     return next((skill for skill in found if (skill.about is About.PERSON) == named), found[0])
+
+
+def _topics(skill: Askable) -> tuple[str, ...]:
+    return skill.topics if isinstance(skill, Skill) else ()

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.answering import Answer, Ask, Later, Skill, answer, serving
+from bot.answering import Answer, Ask, Askable, Command, Skill, answer, serving
 from bot.cards import talk
 from bot.cards.elements import Tone, with_buttons
 from bot.cards.plain import plain
 from bot.cards.talk import Last, notice
 from bot.clock import Clock
 from bot.evidence import Source, SourceError
+from bot.heard_probes import HeardProbes
 from bot.identifiers import Identifier, IdentifierKind, identify
 from bot.intents import Grammar, NotUnderstood, Previous, Understood
 from bot.offers import VERB, OfferBook
@@ -51,6 +52,7 @@ GREETING = "I find out why somebody does not sync from Active Directory to Entra
 OLD_BUTTON = "This button is too old or belongs to another conversation. Ask again in words."
 
 
+TYPE_IT = "This I do only when you type it yourself: not from a button, not from what you quote."
 GAVE_UP = "I had to give up on this question. Please ask again."
 PRIVATE = "The answer is in your personal chat."
 NO_PRIVATE = "I could not write into your personal chat. Open a chat with me and ask there."
@@ -75,6 +77,8 @@ class Turn:
     mentions: tuple[Mention, ...] = ()
     understood: Understood | None = None
     """What a button stands for, whatever its thread has come to since."""
+    typed: bool = True
+    """Whether these are the sender's own words, said now: no button, no quotation."""
 
     @property
     def alone(self) -> bool:
@@ -86,7 +90,7 @@ class Conversation:
 
     def __init__(
         self,
-        skills: Sequence[Skill[Any] | Later],
+        skills: Sequence[Askable],
         grammar: Grammar,
         people: People,
         policy: Policy,
@@ -101,7 +105,8 @@ class Conversation:
         self._threads: OrderedDict[str, Thread] = OrderedDict()
 
     async def said(self, said: Said, outlet: Outlet) -> None:
-        turn = Turn(said.text or said.quoted, said.sender, said.place, outlet, said.mentions)
+        own = bool(said.text)
+        turn = Turn(said.text or said.quoted, said.sender, said.place, outlet, said.mentions, typed=own)
         began = self._clock.monotonic()
         message = await _first(turn, talk.looking(said.text))
         shown = talk.notice("Sorry", GAVE_UP, Tone.WARNING)
@@ -122,7 +127,7 @@ class Conversation:
         offered = self._offers.take(pressed.action_id, pressed.place)
         if offered is None or pressed.verb != VERB or pressed.inputs:
             return OLD_BUTTON
-        turn = Turn(offered.ask, pressed.sender, pressed.place, outlet, understood=offered.understood)
+        turn = Turn(offered.ask, pressed.sender, pressed.place, outlet, understood=offered.understood, typed=False)
         try:
             shown = await self._answered(turn, pressed.message_id)
         except NotAllowed as refusal:
@@ -161,7 +166,12 @@ class Conversation:
         self, turn: Turn, person: Person, understood: Understood | NotUnderstood, message: str | None
     ) -> Card | str:
         async def run(question: Question) -> Card | str:
-            return await self._run(question.skill, turn, person, question.reading, message, private=question.own)
+            skill, private = question.skill, question.own
+            if isinstance(skill, Command):
+                if skill.typed and not turn.typed:
+                    return notice("Not from there", TYPE_IT, Tone.WARNING)
+                private = skill.private
+            return await self._run(skill, turn, person, question.reading, message, private=private)
 
         given = await answered(self._skills, understood, person, run)
         match given:
@@ -182,13 +192,14 @@ class Conversation:
         thread = self._threads.get(turn.place.key)
         if thread is None or understood.topic != "again" or thread.previous.intent == "followup":
             return self._about_last(person, understood.topic, thread)
-        slots = replace(understood.slots, who=thread.previous.who)
-        again = replace(understood, intent=thread.previous.intent, slots=slots, needs=())
+        before = thread.previous
+        slots = replace(understood.slots, who=before.who, host=before.host)
+        again = replace(understood, intent=before.intent, slots=slots, needs=(), topic=before.topic)
         return await self._served(turn, person, again, message)
 
     async def _run(
         self,
-        skill: Skill[Any],
+        skill: Skill[Any] | Command,
         turn: Turn,
         person: Person,
         understood: Understood,
@@ -250,20 +261,23 @@ class Conversation:
             return bool(person.roles & {Role.ADMIN, Role.HELPDESK}) or private
         return self._policy.channel(place.channel_id).show == "attributes"
 
-    async def _with_progress(self, skill: Skill[Any], ask: Ask, turn: Turn, message: str | None) -> Answer:
-        """Runs the question; meanwhile the card tells which sources have answered, at most one edit a second."""
+    async def _with_progress(self, skill: Skill[Any] | Command, ask: Ask, turn: Turn, message: str | None) -> Answer:
+        """Runs the question; meanwhile the card tells who has answered what, at most one edit a second."""
         heard: list[tuple[Source, int, int]] = []
+        reach = self._reach()
+        probes = HeardProbes(reach.probes)
 
         def note(source: Source, done: int, total: int) -> None:
             heard.append((source, done, total))
 
-        running = asyncio.create_task(answer(skill, ask, self._reach(), progress=note), name="question")
+        asking = answer(skill, ask, replace(reach, probes=probes), progress=note)
+        running = asyncio.create_task(asking, name="question")
         try:
             shown = 0
             while not (await asyncio.wait({running}, timeout=self._edit_every))[0]:
-                if len(heard) > shown:
-                    shown = len(heard)
-                    await _edit(turn, message, talk.looking(ask.text, heard))
+                if len(heard) + probes.events > shown:
+                    shown = len(heard) + probes.events
+                    await _edit(turn, message, talk.looking(ask.text, heard, probes.progress))
             return await running
         finally:
             if not running.done():
@@ -327,7 +341,11 @@ def _previous(understood: Understood, given: Answer) -> Previous:
     )
     selfish = any(each.kind is IdentifierKind.SELF for each in understood.slots.who)
     return Previous(
-        understood.intent, understood.slots.who if selfish else who, understood.slots.group, understood.topic
+        understood.intent,
+        understood.slots.who if selfish else who,
+        understood.slots.group,
+        understood.topic,
+        host=understood.slots.host,
     )
 
 

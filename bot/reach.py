@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bot.clock import Clock
+from bot.enrolling import NOT_SET_UP, Enrolling, NotSetUp
 from bot.evidence import HasClock
 from bot.odata import Query
 from bot.relay.client import Probes
@@ -66,3 +67,5 @@ class Reach(HasClock):
     clock: Clock
     tried: tuple[Mapping[str, Any], ...] = ()
     """Results of provision on demand that somebody already has, newest last (contract section 3)."""
+    enrolment: Enrolling | NotSetUp = NOT_SET_UP
+    """Taking probes into service."""

@@ -52,6 +52,7 @@ class Previous:
     group: Identifier | None = None
     topic: str | None = None
     asked: tuple[str, ...] = ()
+    host: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from bot.answering import Later, Skill, serving
+from bot.answering import Askable, Command, Later, Skill, serving
 from bot.identifiers import IdentifierKind
 from bot.intents import NotUnderstood, Understood
 from bot.people import NotAllowed, Person, check_may_ask
@@ -25,7 +25,7 @@ class Question:
     """A reading that this person may ask."""
 
     reading: Understood
-    skill: Skill[Any]
+    skill: Skill[Any] | Command
     own: bool
     """Whether it is about the asker's own account."""
 
@@ -49,7 +49,7 @@ Unanswered = NotUnderstood | Unserved | Whom
 
 
 async def answered(
-    skills: Sequence[Skill[Any] | Later],
+    skills: Sequence[Askable],
     reading: Understood | NotUnderstood,
     person: Person,
     run: Callable[[Question], Awaitable[T]],
@@ -65,17 +65,16 @@ async def answered(
     return await answered(skills, instead or _outright(asked.reading), person, run)
 
 
-def _asked(
-    skills: Sequence[Skill[Any] | Later], reading: Understood | NotUnderstood, person: Person
-) -> Question | Unanswered:
+def _asked(skills: Sequence[Askable], reading: Understood | NotUnderstood, person: Person) -> Question | Unanswered:
     """Who may not ask about people gets the reading that is about nobody, where there is one."""
     if isinstance(reading, NotUnderstood):
         return reading
     who, maybe = reading.slots.who, reading.slots.maybe
-    skill = serving(skills, reading.intent, named=bool(who or maybe))
+    skill = serving(skills, reading.intent, named=bool(who or maybe), topic=reading.topic)
     if isinstance(skill, Later):
         return Unserved(reading, skill.line)
-    own = bool(who) and all(each.kind is IdentifierKind.SELF for each in who)
+    # Nobody's own account lets them command: `enrol my server` is no question about oneself.
+    own = bool(who) and all(each.kind is IdentifierKind.SELF for each in who) and not isinstance(skill, Command)
     try:
         check_may_ask(person, skill.about, own_account=own, subjects=len(who) or 1)
     except NotAllowed:

@@ -1,13 +1,18 @@
 """Everything that can be asked, written out in the order in which help shows it."""
 
-from typing import Any
-
-from bot.answering import About, Later, Skill
+from bot.answering import About, Askable, Later
 from skills import phrases
 from skills.agent_health import agent_health
+from skills.directory_check import directory_check
+from skills.endpoints import endpoints
 from skills.explain_code import explain_code
+from skills.firewall import firewall_request, proxy_snippet
+from skills.gmsa_check import gmsa_check
 from skills.help import helping
+from skills.host_check import compare_agents, host_check
 from skills.logs import logs
+from skills.network_check import network_check
+from skills.probes import PROBE_COMMANDS
 from skills.recent_errors import config_changes, recent_errors
 from skills.sync_status import sync_status
 from skills.why_not_syncing import is_synced, why_not_syncing
@@ -17,12 +22,6 @@ LATER: tuple[Later, ...] = (
         (phrases.RUN_NOW, phrases.CLEAR_RESTART, phrases.ALLOW_DELETES, phrases.RESTORE),
         "I only look so far: I cannot change anything in the tenant yet. "
         "Ask me for the cause, and do it in the portal.",
-        About.NOTHING,
-    ),
-    Later(
-        (phrases.HOST_CHECK, phrases.NETWORK_CHECK, phrases.GMSA_CHECK),
-        "I cannot run a check on a server on request yet; "
-        "what probes report is part of every answer to why somebody does not sync.",
         About.NOTHING,
     ),
     Later(
@@ -44,15 +43,24 @@ LATER: tuple[Later, ...] = (
     Later((phrases.SELFTEST,), "I cannot test my own set-up from here yet.", About.NOTHING),
 )
 
-SKILLS: tuple[Skill[Any] | Later, ...] = (
+SKILLS: tuple[Askable, ...] = (
     why_not_syncing,
     is_synced,
     logs,
     sync_status,
     agent_health,
+    network_check,
+    host_check,
+    directory_check,
+    gmsa_check,
+    compare_agents,
+    firewall_request,
+    proxy_snippet,
+    endpoints,
     recent_errors,
     config_changes,
     explain_code,
+    *PROBE_COMMANDS,
     helping,
     *LATER,
 )

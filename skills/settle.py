@@ -10,6 +10,7 @@ from skills.facts import directory, jobs, log, site, subject
 from skills.facts.schema import SyncSchema
 from skills.facts.subject import SubjectKind
 from skills.rules.chain import channel_code
+from skills.silence import unheard
 from skills.verdict import Settle
 
 CHANNEL_LAYERS = frozenset({"network", "agent", "gmsa"})
@@ -120,7 +121,8 @@ def _settle(fact: type[Fact], evidence: Evidence) -> Settle:
     missing = evidence.get(fact)
     reason = missing.reason.rstrip(".") if isinstance(missing, Missing) else "it has not been asked"
     if issubclass(fact, site.SiteFact) or fact in (subject.AdAccount, subject.Placement):
-        how = f"Run `whysync probe check {check}` on the agent's server ({reason})."
+        where = ", ".join(each.probe for each in unheard(evidence)) or "the agent's server"
+        how = f"Run `whysync probe check {check}` on {where} ({reason})."
         if check == "directory":
             how = f"Look the person up in Active Directory and ask again with the distinguished name ({reason})."
         return Settle(check, "AD admin", how)

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from bot.cards.elements import Element, Tone, bullets, card, heading, labelled, line, run, title
 from bot.cards.text import safe
 from bot.evidence import Source
 
 MOST_LINES = 5
+MOST_RUNNING = 4
 LONGEST = 400
 MORE = "There was more in your message: ask for it in one of its own."
 
@@ -40,13 +41,33 @@ class Last:
         )
 
 
-def looking(text: str, heard: Sequence[tuple[Source, int, int]] = ()) -> Element:
+class ProbeSoFar(Protocol):
+    """How far one probe has come with what it was asked."""
+
+    @property
+    def probe(self) -> str: ...
+    @property
+    def answered(self) -> int: ...
+    @property
+    def asked(self) -> int: ...
+    @property
+    def running(self) -> Sequence[str]: ...
+
+
+def looking(text: str, heard: Sequence[tuple[Source, int, int]] = (), probes: Sequence[ProbeSoFar] = ()) -> Element:
     said = f"Looking: {text}" if text.strip() else "Looking…"
     body: list[Element] = [line(run("LOOKING", bold=True, tone=Tone.ACCENT)), line(run(said, most=140))]
     if heard:
         last, done, total = heard[-1]
         body.append(line(run(f"{done} of {total} sources have answered, last {last.name}.", subtle=True)))
+    body += [labelled(each.probe, _so_far(each)) for each in probes[:MOST_LINES]]
     return card(body, said[:140])
+
+
+def _so_far(each: ProbeSoFar) -> str:
+    told = f"{each.answered} of {each.asked} checks answered"
+    more = f" and {len(each.running) - MOST_RUNNING} more" if len(each.running) > MOST_RUNNING else ""
+    return f"{told}; running {', '.join(each.running[:MOST_RUNNING])}{more}" if each.running else told
 
 
 def notice(word: str, sentence: str, tone: Tone = Tone.ACCENT) -> Element:

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from bot.evidence import Collector, Record, SourceError, collector
 from bot.reach import Reach
+from skills.collectors.places import is_name, places
 from skills.facts import site
 from skills.facts.ad import AdObject
 from skills.facts.site import Contacts, Directory, SiteFact, site_fact
@@ -21,28 +22,38 @@ async def contacts(_: Subject, reach: Reach) -> Contacts:
 
 
 def _checking(kind: type[K]) -> Collector[Subject, Reach, K]:
-    async def ask(_: Subject, reach: Reach) -> K:
-        return await run(kind, reach, {})
+    async def ask(subject: Subject, reach: Reach) -> K:
+        return await run(kind, reach, *await _asking(kind, subject, reach), only=subject.probe)
 
     return Collector(kind, f"site:{kind.check}", ask, PATIENCE)
 
 
-async def run(kind: type[K], reach: Reach, args: Mapping[str, str]) -> K:
-    """Runs a check on every probe. Raises SourceError with the reason why none could run it."""
-    answers = await reach.probes.ask(kind.check, args)
+async def _asking(kind: type[SiteFact[Any]], subject: Subject, reach: Reach) -> tuple[Mapping[str, str], ...]:
+    """What the check is asked about: one command after another. Without arguments a probe looks at what it knows."""
+    if kind is site.Access:
+        return ({"dn": subject.dn},) if subject.dn and is_name(subject.dn) else ({},)
+    return await places(subject, reach) if kind is site.Containers else ({},)
+
+
+async def run(kind: type[K], reach: Reach, *asked: Mapping[str, str], only: str | None = None) -> K:
+    """Runs a check on every probe, or on one. Raises SourceError with the reason why none could run it."""
+    answers = [answer for args in asked for answer in await reach.probes.ask(kind.check, args, only=only)]
     if not answers:
-        raise SourceError(await _why_nobody_answered(reach))
+        raise SourceError(await _why_nobody_answered(reach, only))
     return site_fact(kind, answers)
 
 
-async def _why_nobody_answered(reach: Reach) -> str:
-    known = await reach.probes.contacts()
+async def _why_nobody_answered(reach: Reach, only: str | None) -> str:
+    enrolled = await reach.probes.contacts()
+    known = [contact for contact in enrolled if only in (None, contact.probe)]
     if not known:
-        return "no probe is enrolled"
-    silent = [contact.probe for contact in known if contact.relay is False and not contact.fallback]
-    if len(silent) == len(known):
-        return f"probe {', '.join(silent)} is silent"
-    return "no probe can run it"
+        return f"there is no probe on {only}" if only and enrolled else "no probe is enrolled"
+    silent = [contact for contact in known if not (contact.relay or contact.fallback)]
+    if len(silent) < len(known):
+        return "no probe can run it"
+    names = ", ".join(contact.probe for contact in silent)
+    ours = all(contact.relay is None for contact in silent)
+    return f"the bot's own end of the relay is down, so {names} cannot be asked" if ours else f"probe {names} is silent"
 
 
 def identifying(subject: Subject) -> dict[str, str]:

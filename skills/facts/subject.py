@@ -52,6 +52,8 @@ class Subject:
     """The places that were searched and could answer."""
     unsearched: tuple[tuple[str, str], ...] = ()
     """The places that could not be searched, each with the reason."""
+    probe: str | None = None
+    """Of a question about one server: the one probe to ask. None: all of them."""
 
     @property
     def anchor(self) -> str | None:

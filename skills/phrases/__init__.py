@@ -14,8 +14,19 @@ from skills.phrases.people import (
     WHY_MEMBER,
     WHY_USER,
 )
+from skills.phrases.probes import PROBE_CONFIRM, PROBE_ENROL, PROBE_LIST, PROBE_REVOKE
 from skills.phrases.reference import EXPLAIN_CODE, EXPLAIN_EVENT, HOWTO, LIMITS
-from skills.phrases.servers import AGENT_HEALTH, GMSA_CHECK, HOST_CHECK, NETWORK_CHECK, VERSION
+from skills.phrases.servers import (
+    AGENT_HEALTH,
+    COMPARE_AGENTS,
+    DIRECTORY_CHECK,
+    FIREWALL_REQUEST,
+    GMSA_CHECK,
+    HOST_CHECK,
+    NETWORK_CHECK,
+    PROXY_SNIPPET,
+    VERSION,
+)
 from skills.phrases.talk import FOLLOWUP, HELP, OTHER, SELFTEST
 from skills.phrases.tenant import CONFIG_CHANGES, DELETES_PENDING, JOB_STATUS, MASS_PROBLEM, QUARANTINE, RECENT_ERRORS
 from skills.phrases.values import DUPLICATES, WHY_ATTR, WHY_PASSWORD, WHY_WRITEBACK
@@ -28,12 +39,15 @@ __all__ = [
     "CLEAR_RESTART",
     "CODES",
     "COMPARE",
+    "COMPARE_AGENTS",
     "CONFIG_CHANGES",
     "DEFAULTS",
     "DELETES_PENDING",
+    "DIRECTORY_CHECK",
     "DUPLICATES",
     "EXPLAIN_CODE",
     "EXPLAIN_EVENT",
+    "FIREWALL_REQUEST",
     "FOLLOWUP",
     "GMSA_CHECK",
     "HELP",
@@ -46,6 +60,11 @@ __all__ = [
     "NAMES",
     "NETWORK_CHECK",
     "OTHER",
+    "PROBE_CONFIRM",
+    "PROBE_ENROL",
+    "PROBE_LIST",
+    "PROBE_REVOKE",
+    "PROXY_SNIPPET",
     "QUARANTINE",
     "RECENT_ERRORS",
     "RESTORE",
@@ -85,6 +104,14 @@ VOCABULARY: tuple[Intent, ...] = (
     HOST_CHECK,
     NETWORK_CHECK,
     GMSA_CHECK,
+    DIRECTORY_CHECK,
+    COMPARE_AGENTS,
+    FIREWALL_REQUEST,
+    PROXY_SNIPPET,
+    PROBE_LIST,
+    PROBE_ENROL,
+    PROBE_CONFIRM,
+    PROBE_REVOKE,
     JOB_STATUS,
     QUARANTINE,
     DELETES_PENDING,

@@ -9,7 +9,8 @@ RUN_NOW = Intent(
         "do it now (for|with) {who}",
         "do {who} now",
         "(=sync|=provision|=push|=run|=synchronise|=synchronize|=process) {who} [now|again|immediately|on demand]",
-        f"(force|trigger|start|run|kick off) [a|the] [new|full|delta] {RUN} [for] {{who}}",
+        "=run {who} (now|again)",
+        f"(force|trigger|start|run|kick off) [a|the] [new|delta] {RUN} [for] {{who}}",
         f"(force|trigger|start|run|kick) [off] {RUN} [now]",
         "(run|use|do|start) provision on demand [for {who}]",
         "provision on demand {who}",
@@ -40,9 +41,8 @@ CLEAR_RESTART = Intent(
     "clear_restart",
     (
         "restart [the] (provisioning|sync|job|synchronisation|synchronization|configuration|cycle)",
-        "(clear|lift|remove|reset|end|leave|release) [the] (quarantine|escrow|watermark)",
-        "(full|initial) (resync|sync|cycle|restart) [now]",
-        "(resume|unpause|start|enable) [the] (job|provisioning|configuration)",
+        "(clear|lift|remove|reset|end|leave|release) [the] (quarantine|escrow)",
+        "(clear|lift|remove|reset|end|release) [the] quarantine of [the|passwords] ...",
         "(restart|reset) [the] job",
         "get (it|us|job) out of quarantine",
         "start over [sync]",
@@ -50,6 +50,77 @@ CLEAR_RESTART = Intent(
     "clear the quarantine",
     "tenant",
     acts=True,
+)
+
+FULL_SYNC = Intent(
+    "re_evaluate",
+    (
+        f"[force|trigger|start|run|kick off|do] [a|the] (full|initial) (resync|restart|{RUN[1:-1]}) [now]",
+        "(re-evaluate|reevaluate|evaluate) (everybody|everyone|everything|all) [again|anew]",
+        "(re-evaluate|reevaluate) [all] (object|user|account|people)",
+        "(clear|reset|remove) [the] watermark",
+        "(full|initial) (sync|cycle|resync) of ...",
+    ),
+    "re-evaluate everybody",
+    "tenant",
+    acts=True,
+)
+
+PAUSE = Intent(
+    "pause_job",
+    (
+        "(pause|stop|suspend|hold|halt|disable) [the] (job|provisioning|configuration|sync|synchronisation)",
+        "(pause|stop|suspend|hold|halt|disable) [the] job of ...",
+    ),
+    "pause the job",
+    "tenant",
+    acts=True,
+)
+
+START = Intent(
+    "start_job",
+    (
+        "(resume|unpause|start|enable|continue) [the] (job|provisioning|configuration)",
+        "(resume|unpause|continue) [the] (sync|synchronisation|synchronization)",
+        "(resume|unpause|start|enable|continue) [the] job of ...",
+    ),
+    "start the job",
+    "tenant",
+    acts=True,
+)
+
+SPLIT_BRAIN = Intent(
+    "split_brain",
+    (
+        "(fix|solve|resolve|untangle|clean up|sort out|guide|heal|repair) [the|me through] split brain [of|for] {who}",
+        "split brain [of|for] {who}",
+        "which [of the|of] (account|two|one|object) [should i|do i|to] (keep|delete|drop) [of|for] {who}",
+        "(merge|join|match|link) [the|both|two] account [of|for] {who}",
+        "(merge|join|match|link) {who} [with|to] [the|their] (cloud|ad) account",
+    ),
+    "fix the split brain of jdoe",
+    "person",
+)
+
+REPAIR_ACCOUNT = Intent(
+    "repair_sync_account",
+    (
+        "(repair|fix|recreate|restore|reset|renew) [the] (sync|synchronisation|directory|service) account",
+        "(repair|fix|recreate) [the] adtoaadsyncserviceaccount",
+    ),
+    "repair the sync account",
+    "tenant",
+)
+
+DELETE_GUARD = Intent(
+    "delete_guard",
+    (
+        "(raise|change|increase|lower|disable|remove|set|turn off|switch off|lift) [the] [accidental] [tenant] "
+        "(delete|deletion) (threshold|guard|limit|prevention|protection)",
+        "(disable|turn off|switch off) accidental (delete|deletion) [prevention|protection|threshold]",
+    ),
+    "switch off the delete guard",
+    "tenant",
 )
 
 RESTORE = Intent(

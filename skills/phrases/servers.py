@@ -46,8 +46,12 @@ HOST_CHECK = Intent(
 NETWORK_CHECK = Intent(
     "network_check",
     (
-        "(which|what|list) (endpoint|url|port|host|address) ... (need|firewall|agent|open|allow|require|whitelist)",
-        "(endpoint|url|port) ... firewall",
+        "(which|what|list) (endpoint|url|port|host|address) ... (need|firewall|agent|open|allow|require|whitelist)"
+        " => endpoints",
+        "(which|what|list) (endpoint|url|port) ... (need|agent|open|allow) ... (government|gov|gcc|dod|china|21vianet)"
+        " => endpoints",
+        "(endpoint|url|port) ... firewall => endpoints",
+        "[agent] endpoint list => endpoints",
         "firewall (team|rule|guilty|block|blocking|open|ask|problem|check)",
         "is ... firewall",
         "(test-netconnection|tnc|telnet|nslookup|ping|curl) ... ",
@@ -59,7 +63,10 @@ NETWORK_CHECK = Intent(
         "proxy (block|wrong|settings|configured|407|authentication)",
         "(is|are) [our] [the] proxy",
         "(service bus|servicebus|websocket) [443] (blocked|fail|reachable|not reachable|unreachable|ok|check)",
-        "(can|does) {host} reach (internet|microsoft|cloud|azure|service bus|servicebus)",
+        "(can|does) {host} (reach|contact) (internet|microsoft|cloud|azure|service bus|servicebus)",
+        "(can|does) {host} (reach|contact|open|connect to|talk to) {domain}",
+        "is {domain} (reachable|reached|open|blocked) from {host}",
+        "(test|check) [the] (network|connectivity|connection) (from|on|of) {host}",
         "port 443 (open|closed|blocked)",
         "{domain} (blocked|reachable|unreachable|fails)",
     ),
@@ -80,8 +87,63 @@ GMSA_CHECK = Intent(
         "log on as [a] service",
         "(missing|has|check) (permission|right) [of|for] [the] (service account|agent|gmsa)",
         "kds [root] key",
+        "(check|test) [the] gmsa (on|of|from) {host}",
     ),
     "is the gMSA broken",
+    "host?",
+    yields=True,
+)
+
+DIRECTORY_CHECK = Intent(
+    "directory_check",
+    (
+        "(test|check|probe) [the] (directory|active directory|ldap|domain controller)",
+        "(test|check|probe) [the] (directory|active directory|ldap|domain controller) (from|on) {host}",
+        "(directory|ldap|active directory) (test|check)",
+    ),
+    "test the directory from SRV-SYNC01",
+    "host?",
+    yields=True,
+)
+
+COMPARE_AGENTS = Intent(
+    "compare_agents",
+    (
+        "compare [the|our|my|all] [provisioning] (=agents|=servers)",
+        "(difference|differences|differ|different) (between|of) [the|our|my] [provisioning] (=agents|=servers)",
+        "(how|where) [do] [the|our|my] (=agents|=servers) differ",
+        "=agents side by side",
+    ),
+    "compare the agents",
+    "tenant",
+    yields=True,
+)
+
+FIREWALL_REQUEST = Intent(
+    "firewall_request",
+    (
+        "firewall (request|ticket)",
+        "firewall (request|ticket) (for|from|of) {host}",
+        "(write|make|draft|prepare|create|give|show|send) [me] [a|the] (firewall|network) (request|ticket|change)",
+        "(request|ticket|text|mail) for [the] (firewall|network) (team|people|guys|admin)",
+        "what (do|should) i (tell|send|give) [the] (firewall|network) (team|people|guys|admin)",
+    ),
+    "firewall request for SRV-SYNC01",
+    "host?",
+    yields=True,
+)
+
+PROXY_SNIPPET = Intent(
+    "proxy_snippet",
+    (
+        "proxy (snippet|xml)",
+        "proxy (snippet|xml) (for|of) {host}",
+        "proxy (section|block|lines|settings) for [the] agent [config|configuration|file]",
+        "how (do|can) i (set|configure|enter|add) [a|the|our] proxy (in|for|of) [the] agent",
+        "(tell|give) [the] agent [about] [the|our|a] proxy",
+        "defaultproxy",
+    ),
+    "proxy snippet for SRV-SYNC01",
     "host?",
     yields=True,
 )

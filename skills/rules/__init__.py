@@ -41,6 +41,7 @@ from skills.rules.read_rights import READ_RIGHTS
 from skills.rules.schedule import SCHEDULE
 from skills.rules.scope import PLACES
 from skills.rules.scope_limits import LIMITS
+from skills.rules.site_gaps import SITE_GAPS
 from skills.rules.twins import TWINS
 from skills.rules.visibility import VISIBILITY
 from skills.rules.writeback import WRITEBACK
@@ -61,6 +62,7 @@ RULES: tuple[Rule, ...] = (
     *AGENT_REGISTRATION,
     *AGENT_SERVICE_RULES,
     *AGENT_SEVERAL,
+    *SITE_GAPS,
     *AGENT,
     # between agent and directory
     *AD_LINK,

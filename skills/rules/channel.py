@@ -165,7 +165,7 @@ def _only_fallback(contacts: Contacts) -> Contact | None:
     hosts = [each for each in contacts.contacts if each.agent_host] or list(contacts.contacts)
     if any(each.relay for each in hosts):
         return None
-    return next((each for each in hosts if each.fallback), None)
+    return next((each for each in hosts if each.fallback and each.relay is False), None)
 
 
 @rule(

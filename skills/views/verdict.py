@@ -8,10 +8,12 @@ from bot.cards.elements import Element, card, heading, labelled, line, open_url,
 from bot.identifiers import IdentifierKind, identify
 from skills.facts.subject import Candidate, Subject, SubjectKind
 from skills.judging import judge
+from skills.offering import about_servers
 from skills.verdict import Settle, State, Verdict
 from skills.views import parts
 from skills.views.masking import masked
 from skills.views.plainly import plain_card
+from skills.views.silence import not_heard
 from skills.views.words import STATE_WORDS, TONES
 
 SHOWN_STEPS = 4
@@ -32,7 +34,9 @@ def verdict_answer(case: Case[Subject]) -> Answer:
     if case.ask.plain:
         own = bool(case.ask.slots.who) and all(each.kind is IdentifierKind.SELF for each in case.ask.slots.who)
         return answer_with(shown, plain_card(shown, case.ask.asker_name, own=own), offers)
-    return answer_with(shown, verdict_card(shown, case.ask.asker_name, offers), offers)
+    offers = (*offers, *about_servers(shown))
+    quiet = [] if shown.state is State.FINE else not_heard(case.evidence)
+    return answer_with(shown, verdict_card(shown, case.ask.asker_name, offers, quiet), offers)
 
 
 def answer_with(verdict: Verdict, shown: Element, offers: tuple[Offer, ...]) -> Answer:

@@ -1,0 +1,99 @@
+"""What every card about servers tells of its probes: who is not heard, what to paste there, what is noise."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from bot.answering import Answer, Case, Offer
+from bot.cards.elements import Element, Tone, card, heading, labelled, line, run, title
+from bot.evidence import Evidence, Missing
+from skills.facts.site import SiteFact
+from skills.facts.subject import Subject
+from skills.offering import about_servers
+from skills.server_verdict import Topic, elsewhere, judge_servers, seen_probes
+from skills.silence import by_hand
+from skills.verdict import Verdict
+from skills.views import parts
+from skills.views.silence import not_heard, paste
+from skills.views.verdict import answer_with, verdict_card
+
+SHOWN_PROBES = 4
+SHOWN = 3
+NOISE = frozenset({"agent-noise-perfcounter", "net-8080-misread", "tool-apex-test", "agent-stale-row"})
+GOOD, BAD, NOT_TRIED, NOTE = "✓", "✗", "–", "!"
+PerProbe = Callable[[Evidence, str], list[Element]]
+
+
+def servers_answer(case: Case[Subject], topic: Topic, per_probe: PerProbe, words: str) -> Answer:
+    """Verdict first, then one part for each probe. `words`: how a person asks for this of one server."""
+    verdict = judge_servers(case, topic)
+    if case.subject.candidates:
+        return no_such_probe(case, verdict, words)
+    offers = offers_of(case, verdict)
+    listed = [
+        *not_heard(case.evidence, case.subject.probe, topic.checks, verdict.headline),
+        *each_probe(case, topic, per_probe),
+        *_elsewhere(case, topic),
+        *_noise(verdict),
+    ]
+    shown = verdict_card(verdict, case.ask.asker_name, offers, listed)
+    return aboutless(answer_with(verdict, shown, offers))
+
+
+def offers_of(case: Case[Subject], verdict: Verdict) -> tuple[Offer, ...]:
+    asked = case.ask.text.strip().lower()
+    return (
+        Offer("Check again", case.ask.text),
+        *(each for each in about_servers(verdict) if each.ask.lower() != asked),
+    )
+
+
+def aboutless(answer: Answer, more: Mapping[str, Any] | None = None) -> Answer:
+    """A server is nobody whom a follow-up could ask about. `more` goes into the document."""
+    return Answer(answer.card, {**answer.document, **(more or {})}, answer.outcome, answer.offers)
+
+
+def no_such_probe(case: Case[Subject], verdict: Verdict, words: str) -> Answer:
+    """Which there are; a name is never taken for something to connect to."""
+    names = [each.label for each in case.subject.candidates]
+    told = f"Probes are on: {parts.some(names, 12)}." if names else "No probe is enrolled at all."
+    offers = tuple(Offer(f"Ask {name}"[:40], f"{words} {name}") for name in names[:4])
+    body = [
+        title(verdict.headline, state="Not found", tone=Tone.WARNING),
+        line(told),
+        line("A server can be named if a probe is on it. Nobody can have a probe connect to a host of their choice."),
+        *paste("Commands to paste on a server without a probe", by_hand(case.evidence)),
+        *parts.foot_of(case),
+    ]
+    return aboutless(answer_with(verdict, card(body, verdict.headline), offers))
+
+
+def each_probe(case: Case[Subject], topic: Topic, per_probe: PerProbe) -> Iterator[Element]:
+    probes = seen_probes(case.evidence, topic.kinds)
+    for probe in probes[:SHOWN_PROBES]:
+        yield line(run(probe, bold=True), run(_as(case.evidence, probe, topic.kinds), subtle=True), spacing="Medium")
+        yield from per_probe(case.evidence, probe)
+    if len(probes) > SHOWN_PROBES:
+        yield line(run(f"and {len(probes) - SHOWN_PROBES} more: name one of them to see it", subtle=True))
+
+
+def _as(evidence: Evidence, probe: str, kinds: Sequence[type[SiteFact[Any]]]) -> str:
+    """The accounts that the checks ran as: what another account would see is not told by them."""
+    facts = (evidence.get(kind) for kind in kinds)
+    seen = (each for fact in facts if not isinstance(fact, Missing) for each in fact.seen if each.probe == probe)
+    names = dict.fromkeys(each.identity for each in seen if each.identity)
+    return f", seen as {parts.some([*names], 2)}" if names else ""
+
+
+def _elsewhere(case: Case[Subject], topic: Topic) -> list[Element]:
+    others = elsewhere(case, topic.layers)[:SHOWN]
+    told = [
+        line(run("• "), run(each.finding.says, most=240), run(f" ({parts.owner(each.id)})", subtle=True))
+        for each in others
+    ]
+    return [heading("In the way, and not what you asked about"), *told] if told else []
+
+
+def _noise(verdict: Verdict) -> list[Element]:
+    """Named as what it is, so that nobody runs after it."""
+    notes = [each for each in verdict.also if each.id in NOISE]
+    return [labelled("Noise, of no account", run(each.finding.says, most=240)) for each in notes[:SHOWN]]
