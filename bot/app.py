@@ -5,9 +5,10 @@ import contextlib
 import logging
 import secrets
 import signal
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +18,8 @@ from aiohttp import web
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.identity.aio import CertificateCredential, ClientSecretCredential, ManagedIdentityCredential
 
-from bot.answering import Answer, Ask, Outcome, Skill, answer, vocabulary
+from bot.announcing import ToTheInviter
+from bot.answering import Answer, Ask, Command, Outcome, Skill, answer, vocabulary
 from bot.cards.elements import Tone, card, title
 from bot.cards.plain import plain
 from bot.clock import Clock, SystemClock
@@ -29,17 +31,22 @@ from bot.evidence import SourceError
 from bot.graph import Graph, NotFound
 from bot.inbound import ServiceUrls, TokenGate
 from bot.intents import Grammar, NotUnderstood, Understood
-from bot.outlet import MemoryReferences
+from bot.outlet import ConnectorOutlet, MemoryReferences
 from bot.people import NotAllowed, People, Person, Policy, Role
+from bot.probes import ProbeSide, open_probes
 from bot.reach import Reach
 from bot.relay.client import NoProbes, Probes
-from bot.settings import Settings
+from bot.relay.contacts import SILENT_AFTER
+from bot.settings import RefusedSettings, Settings
 from bot.signing_keys import KeySet
+from bot.store import Store, StoreError
+from bot.store.opening import open_store
 from bot.teams import TeamsAdapter
 from bot.understanding import Question, Unserved, Whom, answered
 from bot.watchdog import Watchdog
 from skills.phrases import DEFAULTS, NAMES
 from skills.questions import SKILLS
+from skills.views.fleet import asks_to_join
 
 log = logging.getLogger("whysync.app")
 
@@ -115,7 +122,7 @@ async def _answered(
             return given
 
 
-async def _run(skill: Skill[Any], text: str, reading: Understood, person: Person, reach: Reach) -> Answer:
+async def _run(skill: Skill[Any] | Command, text: str, reading: Understood, person: Person, reach: Reach) -> Answer:
     simply = Role.ADMIN not in person.roles
     question = Ask(text, reading.intent, reading.slots, person.object_id, plain=simply, case_id=secrets.token_hex(4))
     return await answer(skill, question, reach)
@@ -152,12 +159,27 @@ def _bare(text: str, sentence: str, outcome: Outcome) -> Answer:
     return Answer(card([title(sentence, state=outcome.value, tone=Tone.WARNING)], sentence), document, outcome)
 
 
+@dataclass(frozen=True)
+class Bot:
+    """Everything running, and the web application that is still to listen."""
+
+    app: web.Application
+    side: ProbeSide
+
+
 @asynccontextmanager
 async def open_bot(
-    settings: Settings, clock: Clock, graph: Graph, policy: Policy, *, probes: Probes | None = None, tried: Stored = ()
-) -> AsyncIterator[web.Application]:
-    """The web application with everything behind it running; closed in the opposite order."""
+    settings: Settings,
+    clock: Clock,
+    graph: Graph,
+    policy: Policy,
+    *,
+    tried: Stored = (),
+    silent_after: float = SILENT_AFTER,
+) -> AsyncIterator[Bot]:
+    """Everything behind the web application, running; closed in the opposite order. Raises RefusedSettings."""
     async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(_store(settings, stack))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         service_urls = ServiceUrls(local=settings.local)
         keys = None
@@ -168,18 +190,46 @@ async def open_bot(
         )
         token = await _connector_token(settings, clock, stack)
         people = People(policy, graph)
-        conversation = Conversation(
-            SKILLS, GRAMMAR, people, policy, lambda: reach_of(graph, clock, probes, tried), clock
+        connector, book = ConnectorClient(session, token, clock, service_urls), MemoryReferences()
+        announce = ToTheInviter(book, ConnectorOutlet(connector, book), asks_to_join)
+        credential = await _service_bus_credential(settings, stack)
+        side = await stack.enter_async_context(
+            open_probes(settings, clock, store, announce, credential=credential, silent_after=silent_after)
         )
-        adapter = TeamsAdapter(conversation, ConnectorClient(session, token, clock, service_urls), MemoryReferences())
+
+        def reach() -> Reach:
+            return replace(reach_of(graph, clock, side.probes, tried), enrolment=side.enrolment)
+
+        conversation = Conversation(SKILLS, GRAMMAR, people, policy, reach, clock)
+        adapter = TeamsAdapter(conversation, connector, book)
         await stack.enter_async_context(Watchdog(_report_lag))
         door = Door(gate, adapter, clock)
         app = web.Application()
         app[DOOR] = door
         door.install(app)
+        side.install(app)
         app.router.add_get("/healthz", _alive)
         app.router.add_get("/readyz", _ready)
-        yield app
+        yield Bot(app, side)
+
+
+@asynccontextmanager
+async def _store(settings: Settings, stack: AsyncExitStack) -> AsyncIterator[Store]:
+    """Raises RefusedSettings, with what to do where the file is damaged."""
+    remote = settings.store.startswith("https://")
+    credential = await stack.enter_async_context(credential_of(settings)) if remote else None
+    try:
+        async with open_store(settings.store, credential) as store:
+            yield store
+    except StoreError as error:
+        raise RefusedSettings([f"WHYSYNC_STORE: {error.reason}"]) from error
+
+
+async def _service_bus_credential(settings: Settings, stack: AsyncExitStack) -> AsyncTokenCredential | None:
+    """For a namespace by name and for a key vault; a connection string holds its own key."""
+    by_name = bool(settings.servicebus) and "=" not in (settings.servicebus or "")
+    in_vault = (settings.signing_key or "").startswith("https://")
+    return await stack.enter_async_context(credential_of(settings)) if by_name or in_vault else None
 
 
 DOOR = web.AppKey("door", Door)
@@ -207,15 +257,28 @@ async def _ready(request: web.Request) -> web.Response:
     return web.Response(status=503 if draining and draining.is_set() else 200)
 
 
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that holds its address before anybody is served there. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    door = socket.socket(family)
+    try:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind((host, port))
+    except OSError:
+        door.close()
+        raise
+    return door
+
+
 @asynccontextmanager
-async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
-    """Serves the application; yields its address. Lets running turns end before it closes."""
+async def listening(app: web.Application, door: socket.socket) -> AsyncIterator[str]:
+    """Serves the application on a bound socket; yields its address. Lets running turns end before it closes."""
     runner = web.AppRunner(app, access_log=None, auto_decompress=False)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        yield f"http://{host}:{runner.addresses[0][1]}"
+        await web.SockSite(runner, door).start()
+        host, port = door.getsockname()[:2]
+        yield f"http://{host}:{port}"
     finally:
         await app[DOOR].drain(DRAIN)
         await runner.cleanup()
@@ -225,12 +288,13 @@ async def serve(settings: Settings) -> None:
     """The bot in production, until SIGTERM or Ctrl-C. Raises RefusedPolicy."""
     clock = SystemClock()
     policy = Policy.load(settings.policy or Path("policy.toml"))
-    async with open_graph(settings, clock) as graph, open_bot(settings, clock, graph, policy) as app:
-        app[DRAINING] = asyncio.Event()
-        async with listening(app, settings.host, settings.port) as url:
+    async with open_graph(settings, clock) as graph, open_bot(settings, clock, graph, policy) as bot:
+        bot.app[DRAINING] = asyncio.Event()
+        async with listening(bot.app, bound(settings.host, settings.port)) as url:
             log.info("serving", extra={"source": url})
             await until_told()
-            app[DRAINING].set()
+            bot.app[DRAINING].set()
+            bot.side.drain()
 
 
 async def until_told() -> None:

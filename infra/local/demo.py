@@ -16,14 +16,17 @@ from typing import Any
 
 import aiohttp
 
-from bot.app import listening, open_bot, open_graph, until_told
+from bot.app import Bot, bound, listening, open_bot, open_graph, until_told
 from bot.clock import Clock, SystemClock
 from bot.people import Policy
+from bot.probes import ProbeSide
+from bot.relay.envelope import PrivateKey, b64
 from bot.settings import RefusedSettings, Settings, for_serving, from_environment
 from infra.local import chatpage
 from infra.local.graph import Faults, GraphServer
 from infra.local.personas import CHANNEL_NAME, PERSONAS, Persona, Scene
-from infra.local.site import SimulatedProbes
+from infra.local.probes import SILENT_AFTER_S, Relay, running_probes, running_relay
+from infra.local.site import SimulatedSite
 from infra.local.stories import STORIES
 from infra.local.teams import ChatService
 from infra.local.tenant import TENANT_ID
@@ -47,6 +50,8 @@ class Demo:
     world: World
     graph: GraphServer
     chat: ChatService
+    relay: Relay
+    side: ProbeSide
 
 
 @asynccontextmanager
@@ -58,34 +63,40 @@ async def running_demo(port: int = 0, story: str = "healthy", *, latency: float 
     world = World.parse(STORIES[story](datetime.now(UTC).replace(microsecond=0)))
     tokens = secrets.token_urlsafe(), secrets.token_urlsafe()
     async with AsyncExitStack() as stack:
+        door = stack.enter_context(bound(HOST, port))  # servers are told this address when they enrol
         server = GraphServer(world, clock, faults=Faults(latency=latency), token=tokens[0])
         await stack.enter_async_context(server)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="whysync-demo-"))
-        settings = _settings(server.url, port, tokens, Path(folder))
+        sites = [SimulatedSite(site) for site in world.sites]
+        relay = await stack.enter_async_context(running_relay(sites))
+        settings = _settings(server.url, door.getsockname()[1], tokens, Path(folder), relay)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         chat = ChatService(session, clock, TENANT_ID, tokens[1])
-        url = await stack.enter_async_context(_bot(settings, clock, world, chat))
+        bot = await stack.enter_async_context(_bot(settings, clock, world))
+        chat.install(bot.app)
+        chatpage.install(bot.app, _setting(world))
+        url = await stack.enter_async_context(listening(bot.app, door))
         await chat.begin(url)
-        yield Demo(url, world, server, chat)
+        await stack.enter_async_context(running_probes(sites, bot.side, relay, Path(folder), clock))
+        yield Demo(url, world, server, chat, relay, bot.side)
 
 
 @asynccontextmanager
-async def _bot(settings: Settings, clock: Clock, world: World, chat: ChatService) -> AsyncIterator[str]:
-    """The bot as `serve` runs it, with the chat page on the same port."""
-    probes = SimulatedProbes(list(world.sites), clock)
+async def _bot(settings: Settings, clock: Clock, world: World) -> AsyncIterator[Bot]:
+    """The bot as `serve` runs it."""
     tried = [entry for entry in world.tenant.get("provisionOnDemand") or () if entry.get("at")]
     policy = Policy.load(settings.policy or POLICY)
     async with (
         open_graph(settings, clock) as graph,
-        open_bot(settings, clock, graph, policy, probes=probes, tried=tried) as app,
+        open_bot(settings, clock, graph, policy, tried=tried, silent_after=SILENT_AFTER_S) as bot,
     ):
-        chat.install(app)
-        chatpage.install(app, _setting(world))
-        async with listening(app, settings.host, settings.port) as url:
-            yield url
+        yield bot
 
 
-def _settings(graph_url: str, port: int, tokens: tuple[str, str], folder: Path) -> Settings:
+def _settings(graph_url: str, port: int, tokens: tuple[str, str], folder: Path, relay: Relay) -> Settings:
+    key = folder / "signing.key"
+    key.touch(mode=0o600)
+    key.write_text(b64(PrivateKey.generate().seed), encoding="ascii")
     told = {
         "LOCAL": "1",
         "APP_TENANT_ID": TENANT_ID,
@@ -94,6 +105,9 @@ def _settings(graph_url: str, port: int, tokens: tuple[str, str], folder: Path) 
         "CONNECTOR_TOKEN": tokens[1],
         "POLICY": str(POLICY),
         "STORE": f"sqlite:///{folder / 'demo.sqlite3'}",
+        "SERVICEBUS": relay.for_bot,
+        "SIGNING_KEY": str(key),
+        "PUBLIC_URL": f"http://{HOST}:{port}",
         "HOST": HOST,
         "PORT": str(port),
     }

@@ -1,6 +1,7 @@
 """One AMQP connection: greetings, frames in and out, and the faults that stop or slow them."""
 
 import asyncio
+import contextlib
 from typing import Final
 
 from infra.local.servicebus.broker import Broker
@@ -139,14 +140,15 @@ class Connection:
         return taken
 
     async def _write(self) -> None:
-        """Ends on an empty piece. What waits goes out together, unless a fault slows each frame."""
-        while piece := await self._next():
-            await self.broker.faults.passing()
-            if self.broker.faults.delay:
-                await asyncio.sleep(self.broker.faults.delay)
-            else:
-                piece += self._waiting()
-            await self._pipe.send(piece)
+        """Ends on an empty piece, or with the cable. What waits goes out together, unless a fault slows each frame."""
+        with contextlib.suppress(OSError):
+            while piece := await self._next():
+                await self.broker.faults.passing()
+                if self.broker.faults.delay:
+                    await asyncio.sleep(self.broker.faults.delay)
+                else:
+                    piece += self._waiting()
+                await self._pipe.send(piece)
 
     def _waiting(self) -> bytes:
         pieces = []

@@ -56,6 +56,12 @@ class BrokerServer:
         key = f"SharedAccessKeyName={key_name};SharedAccessKey={secret}"
         return f"Endpoint={self.tcp_url};{key};UseDevelopmentEmulator=true"
 
+    def websocket_string(self, key_name: str, *, port: int | None = None) -> str:
+        """For whoever comes by WebSocket alone, directly or through something that listens on another port."""
+        return self.connection_string(key_name).replace(
+            self.tcp_url, f"sb://{HOST}:{self.websocket_port if port is None else port}"
+        )
+
     async def __aenter__(self) -> Self:
         await self.come_up()
         self._ticking = asyncio.create_task(self._tick(), name="broker clock")
