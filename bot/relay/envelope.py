@@ -312,7 +312,7 @@ class Attended:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An id that counted once. `answer` is what is said if it comes again; None while it is running."""
+    """An id that counted once. `answer` is what is said if it comes again: None while it is running, "" if let go."""
 
     op: str
     until: int

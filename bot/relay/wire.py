@@ -16,6 +16,11 @@ from typing import Annotated, Any, ClassVar, Final, TypeVar, get_type_hints
 
 from bot.clock import Clock
 
+SECOND: Final = 1000
+MINUTE: Final = 60 * SECOND
+COMMAND_LIFE: Final = MINUTE
+TOLERANCE: Final = 30 * SECOND
+"""How far the two ends may differ about the bot's time."""
 LARGEST: Final = 64 * 1024
 DEEPEST: Final = 24
 SAFE: Final = 2**53 - 1

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.clock import VirtualClock
-from bot.relay import envelope, session, wire
+from bot.relay import bot_session, envelope, probe_session, wire
 from bot.relay.envelope import (
     Alive,
     Answered,
@@ -83,9 +83,11 @@ class Pair:
         self.probe = self.new_probe("d0")
         self._ids = counted(f"{seed:02x}")
 
-    def new_probe(self, prefix: str, fleet: FleetKeys | None = None) -> ProbeSession:
+    def new_probe(
+        self, prefix: str, fleet: FleetKeys | None = None, rates: Mapping[str, int] = MappingProxyType({})
+    ) -> ProbeSession:
         fleet = fleet or FleetKeys(BOT.public)
-        return ProbeSession(self.row.identity, self.key, fleet, OPS, self.own, new_id=counted(prefix))
+        return ProbeSession(self.row.identity, self.key, fleet, OPS, self.own, rates=rates, new_id=counted(prefix))
 
     def to_bot(self, text: str) -> str:
         return outcome(lambda: self.bot.receive(text, self.row))
@@ -447,7 +449,7 @@ def test_one_operation_runs_once_at_a_time(pair: Pair) -> None:
     assert pair.to_probe(pair.order(op="tcp")) == "accepted"
 
 
-def test_ten_run_in_a_minute_and_the_eleventh_does_not(pair: Pair) -> None:
+def test_one_operation_runs_ten_times_in_a_minute_and_not_eleven_times(pair: Pair) -> None:
     pair.meet()
     for _ in range(10):
         pair.run()
@@ -457,12 +459,55 @@ def test_ten_run_in_a_minute_and_the_eleventh_does_not(pair: Pair) -> None:
     assert pair.to_probe(pair.order()) == "accepted"
 
 
+def test_what_one_operation_runs_too_often_another_may_still_run(pair: Pair) -> None:
+    pair.meet()
+    for _ in range(10):
+        pair.run("dns")
+    assert pair.to_probe(pair.order(op="dns")) == "too-many"
+    assert pair.to_probe(pair.order(op="tcp")) == "accepted"
+
+
+def test_an_operation_may_have_a_rate_of_its_own(pair: Pair) -> None:
+    pair.probe = pair.new_probe("d4", rates={"dns": 12})
+    pair.meet()
+    for _ in range(12):
+        pair.run("dns")
+    assert pair.to_probe(pair.order(op="dns")) == "too-many"
+
+
+def test_twenty_operations_at_their_rates_find_room(pair: Pair) -> None:
+    """An id is remembered for two and a half minutes at most."""
+    assert probe_session.MOST_SEEN >= 2.5 * (19 * probe_session.RATE + 60)
+    pair.meet()
+    for _ in range(6):
+        for _ in range(10):
+            pair.run("dns")
+            pair.run("tcp")
+        pair.clock.advance(60.002)
+    assert len(pair.probe.seen) <= 60
+
+
+def test_of_large_answers_the_oldest_are_let_go_and_still_nothing_runs_twice(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.meet()
+    asked = [pair.run("dns")[1] for _ in range(8)]
+    kept = sum(len(each.answer or "") for each in pair.probe.seen.values())
+    monkeypatch.setattr(probe_session, "MOST_KEPT", kept // 2)
+    _, newest, answer = pair.run("dns")
+    assert sum(len(each.answer or "") for each in pair.probe.seen.values()) <= kept // 2
+    assert pair.probe.receive(asked[0]) is None
+    assert pair.probe.receive(newest) == Say(answer)
+    assert pair.to_probe(pair.order(op="dns")) == "accepted"
+
+
 def test_what_is_remembered_is_bounded_and_nothing_is_forgotten_to_make_room(pair: Pair) -> None:
     pair.meet()
     first = pair.order(op="tcp")
     assert pair.to_probe(first) == "accepted"
-    for _ in range(63):
-        assert pair.to_probe(pair.order(op="shell")) == "unknown-op"
+    until = pair.probe.seen[next(iter(pair.probe.seen))].until
+    refused = envelope.Seen("shell", until, pair.probe.est(), "said", ran=False)
+    pair.probe.seen |= {f"e{number:031x}": refused for number in range(probe_session.MOST_SEEN - 1)}
     assert pair.to_probe(pair.order()) == "full"
     assert pair.probe.receive(first) is None
     pair.clock.advance(121)
@@ -721,7 +766,7 @@ def test_a_probe_that_floods_is_cut_off_and_another_is_not() -> None:
     quiet.meet()
     said = [loud.to_bot(result(loud, f"{n:032x}")) for n in range(1000)]
     assert (said[0], said[-1]) == ("never-issued", "too-many")
-    assert said.count("never-issued") <= 60
+    assert said.count("never-issued") <= 600
     quiet.run()
     loud.clock.advance(61)
     assert loud.to_bot(result(loud, "7" * 32)) == "never-issued"
@@ -756,7 +801,7 @@ TABLES: dict[str, dict[str, Callable[[Pair], None]]] = {
         "unknown-args": test_an_argument_that_is_not_in_the_table_is_refused,
         "wrong-digest": test_a_command_that_is_not_what_was_digested_is_refused,
         "busy": test_one_operation_runs_once_at_a_time,
-        "too-many": test_ten_run_in_a_minute_and_the_eleventh_does_not,
+        "too-many": test_one_operation_runs_ten_times_in_a_minute_and_not_eleven_times,
     },
     "ROTATE_CHECKS": {
         "not-current": test_the_next_key_may_not_name_a_successor,
@@ -787,8 +832,11 @@ TABLES: dict[str, dict[str, Callable[[Pair], None]]] = {
 ROWS = [(table, reason) for table, rows in TABLES.items() for reason in rows]
 
 
+HOMES = (probe_session, bot_session, envelope)
+
+
 def home(table: str) -> object:
-    return envelope if table == "SENDER_CHECKS" else session
+    return next(module for module in HOMES if table in vars(module))
 
 
 def without(monkeypatch: pytest.MonkeyPatch, table: str, reason: str) -> None:
@@ -806,7 +854,7 @@ def test_a_rule_taken_away_is_noticed(table: str, reason: str, monkeypatch: pyte
 
 
 def test_every_rule_there_is_has_its_test() -> None:
-    there = {name for name in (*vars(session), *vars(envelope)) if name.endswith("_CHECKS")} - {"HEADER_CHECKS"}
+    there = {name for module in HOMES for name in vars(module) if name.endswith("_CHECKS")} - {"HEADER_CHECKS"}
     assert there == set(TABLES)
     assert {table: set(getattr(home(table), table)) for table in TABLES} == {
         table: set(rows) for table, rows in TABLES.items()
