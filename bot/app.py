@@ -31,7 +31,7 @@ from bot.evidence import SourceError
 from bot.graph import Graph, NotFound
 from bot.inbound import ServiceUrls, TokenGate
 from bot.intents import Grammar, NotUnderstood, Understood
-from bot.outlet import ConnectorOutlet, MemoryReferences
+from bot.outlet import ConnectorOutlet
 from bot.people import NotAllowed, People, Person, Policy, Role
 from bot.probes import ProbeSide, open_probes
 from bot.reach import Reach
@@ -41,6 +41,8 @@ from bot.settings import RefusedSettings, Settings
 from bot.signing_keys import KeySet
 from bot.store import Store, StoreError
 from bot.store.opening import open_store
+from bot.stored_references import StoredReferences
+from bot.stored_repeats import StoredSeen
 from bot.teams import TeamsAdapter
 from bot.understanding import Question, Unserved, Whom, answered
 from bot.watchdog import Watchdog
@@ -190,7 +192,7 @@ async def open_bot(
         )
         token = await _connector_token(settings, clock, stack)
         people = People(policy, graph)
-        connector, book = ConnectorClient(session, token, clock, service_urls), MemoryReferences()
+        connector, book = ConnectorClient(session, token, clock, service_urls), StoredReferences(store)
         announce = ToTheInviter(book, ConnectorOutlet(connector, book), asks_to_join)
         credential = await _service_bus_credential(settings, stack)
         side = await stack.enter_async_context(
@@ -203,7 +205,7 @@ async def open_bot(
         conversation = Conversation(SKILLS, GRAMMAR, people, policy, reach, clock)
         adapter = TeamsAdapter(conversation, connector, book)
         await stack.enter_async_context(Watchdog(_report_lag))
-        door = Door(gate, adapter, clock)
+        door = Door(gate, adapter, clock, seen=StoredSeen(store, clock))
         app = web.Application()
         app[DOOR] = door
         door.install(app)
