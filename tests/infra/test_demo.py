@@ -1,25 +1,33 @@
 """The whole demo in one process: said on the page's wire, answered by the real bot from the simulated tenant."""
 
 import asyncio
+import json
+import re
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
 from bot.cards.plain import plain
+from bot.enrolling import Enrolling
+from bot.probe.enrolling import enrol
+from bot.probe.identity import State
+from bot.probe.ways import FallbackWay
+from bot.relay.envelope import Standing
 from infra.local.demo import Demo, banner, demo, running_demo
 from infra.local.personas import BOT, PERSONAS
 from infra.local.stories import STORIES
-from skills.verdict import State
+from skills.verdict import State as VerdictState
 from skills.views.words import STATE_WORDS
 
-VERDICTS = {STATE_WORDS[state].upper() for state in State}
-PATIENCE = 15.0
+VERDICTS = {STATE_WORDS[state].upper() for state in VerdictState}
+PATIENCE = 30.0
 
 
 class Page:
@@ -134,6 +142,61 @@ async def test_a_question_writes_nothing_in_the_tenant(running: Demo, session: a
     await page.answers(await page.say("why isn't jdoe syncing"))
     assert running.graph.requests
     assert running.graph.writes == []
+
+
+async def test_a_cut_relay_is_named_from_its_silence_and_from_what_the_fallback_tells(
+    session: aiohttp.ClientSession,
+) -> None:
+    async with running_demo(story="servicebus-blocked", latency=0.02) as begun:
+        contacts = await begun.side.probes.contacts()
+        assert {(each.relay, each.fallback) for each in contacts} == {(False, True)}
+        page = Page(begun.url, session, "admin", "channel")
+        verdict = (await page.answers(await page.say("why isn't jdoe syncing")))[-1]
+        told = plain(verdict["card"])
+        assert word(verdict) == "BLOCKED"
+        assert "servicebus.windows.net:443" in told
+        assert "our own relay, in the same Service Bus domain, is silent too; HTTPS answers" in told
+        tested = (await page.answers(await page.say("test the network from SRV-SYNC01")))[-1]
+        assert "SRV-SYNC01" in plain(tested["card"])
+        assert "timed out" in plain(tested["card"])
+
+
+async def test_a_relay_that_is_cut_while_the_bot_runs_is_seen_and_so_is_its_return(running: Demo) -> None:
+    async def until(relay: bool) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while {each.relay for each in await running.side.probes.contacts()} != {relay}:  # noqa: ASYNC110  # it tells nobody
+                await asyncio.sleep(0.1)
+
+    running.relay.firewall.close()
+    await until(False)
+    answers = await running.side.probes.ask("tcp", {})
+    assert {answer.probe for answer in answers} == {"SRV-SYNC01", "SRV-SYNC02"}
+    running.relay.firewall.open()
+    await until(True)
+
+
+async def test_a_server_is_enrolled_in_chat_by_two_admins(
+    running: Demo, session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    alex = Page(running.url, session, "admin", "personal")
+    invited = (await alex.answers(await alex.say("enrol SRV-NEW03"), {"TOKEN"}))[-1]
+    token = re.search(r"whysync1\.[A-Za-z0-9_-]+", json.dumps(invited["card"]))
+    assert token is not None
+    done = await enrol(token[0], State(tmp_path / "state"), FallbackWay())
+    line = f"confirm SRV-NEW03 {done.identity.key.public.fingerprint}"
+    await alex.answers(await alex.say(line), {"REFUSED"})
+    assert await standing(running) is Standing.WAITING
+    sam = Page(running.url, session, "second", "personal")
+    await sam.answers(await sam.say(line), {"CONFIRMED"})
+    assert await standing(running) is Standing.CONFIRMED
+    await sam.answers(await sam.say("revoke SRV-NEW03"), {"REVOKED"})
+    assert await standing(running) is Standing.REVOKED
+
+
+async def standing(running: Demo) -> Standing:
+    assert isinstance(running.side.enrolment, Enrolling)
+    records = {record.name: record for record in await running.side.enrolment.list()}
+    return records["SRV-NEW03"].probe.standing
 
 
 async def test_the_page_is_told_who_can_be_played_and_what_to_ask(
