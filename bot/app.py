@@ -35,6 +35,7 @@ from bot.outlet import ConnectorOutlet
 from bot.people import NotAllowed, People, Person, Policy, Role
 from bot.probes import ProbeSide, open_probes
 from bot.reach import Reach
+from bot.readiness import Readiness
 from bot.relay.client import NoProbes, Probes
 from bot.relay.contacts import SILENT_AFTER
 from bot.settings import RefusedSettings, Settings
@@ -211,7 +212,8 @@ async def open_bot(
         door.install(app)
         side.install(app)
         app.router.add_get("/healthz", _alive)
-        app.router.add_get("/readyz", _ready)
+        app[DRAINING] = asyncio.Event()
+        app.router.add_get("/readyz", Readiness(store, keys, app[DRAINING].is_set).handle)
         yield Bot(app, side)
 
 
@@ -254,11 +256,6 @@ async def _alive(_: web.Request) -> web.Response:
     return web.Response(text="ok")
 
 
-async def _ready(request: web.Request) -> web.Response:
-    draining = request.app.get(DRAINING)
-    return web.Response(status=503 if draining and draining.is_set() else 200)
-
-
 def bound(host: str, port: int) -> socket.socket:
     """A socket that holds its address before anybody is served there. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -290,13 +287,15 @@ async def serve(settings: Settings) -> None:
     """The bot in production, until SIGTERM or Ctrl-C. Raises RefusedPolicy."""
     clock = SystemClock()
     policy = Policy.load(settings.policy or Path("policy.toml"))
-    async with open_graph(settings, clock) as graph, open_bot(settings, clock, graph, policy) as bot:
-        bot.app[DRAINING] = asyncio.Event()
-        async with listening(bot.app, bound(settings.host, settings.port)) as url:
-            log.info("serving", extra={"source": url})
-            await until_told()
-            bot.app[DRAINING].set()
-            bot.side.drain()
+    async with (
+        open_graph(settings, clock) as graph,
+        open_bot(settings, clock, graph, policy) as bot,
+        listening(bot.app, bound(settings.host, settings.port)) as url,
+    ):
+        log.info("serving", extra={"source": url})
+        await until_told()
+        bot.app[DRAINING].set()
+        bot.side.drain()
 
 
 async def until_told() -> None:

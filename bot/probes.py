@@ -11,6 +11,7 @@ from azure.core.credentials_async import AsyncTokenCredential
 
 from bot.clock import Clock
 from bot.enrolling import NEEDED, Announce, Enrolling, NotSetUp, Terms
+from bot.relay.canary import Canary
 from bot.relay.client import NoProbes, Probes
 from bot.relay.contacts import SILENT_AFTER
 from bot.relay.enrol_door import EnrolDoor
@@ -18,7 +19,8 @@ from bot.relay.enrolments import StoredEnrolments
 from bot.relay.exchange import Exchange
 from bot.relay.fallback_door import FallbackDoor
 from bot.relay.link import Link
-from bot.relay.servicebus import bot_link
+from bot.relay.proven import ProvenLink
+from bot.relay.servicebus import bot_link, canary_link
 from bot.relay.servicebus_address import AddressError, Namespace
 from bot.relay.signing_key import SigningKeyError, signing_key
 from bot.settings import RefusedSettings, Settings
@@ -85,7 +87,8 @@ async def open_probes(
     enrolments = StoredEnrolments(store, tenant, clock)
     terms = Terms(settings.public_url.rstrip("/"), tenant, key.public, namespace.host)
     door = FallbackDoor(clock)
-    links: list[Link] = [bot_link(namespace, clock), door]
+    relay = ProvenLink(bot_link(namespace, clock), Canary(canary_link(namespace, clock), clock), clock)
+    links: list[Link] = [relay, door]
     async with AsyncExitStack() as stack:
         exchange = Exchange(enrolments, key, links, clock, tenant=tenant, instance=instance, silent_after=silent_after)
         await stack.enter_async_context(exchange)

@@ -36,6 +36,8 @@ UNHURRIED = {
     "relay/test_fallback.py",
     "relay/test_hostile_relay.py",
     "relay/test_probe_faults.py",
+    "relay/test_proven_link.py",
+    "relay/test_servicebus_address.py",
     "relay/test_servicebus_link.py",
     "relay/test_servicebus_upkeep.py",
     "relay/test_signing_key.py",
