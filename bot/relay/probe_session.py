@@ -244,8 +244,11 @@ class ProbeSession:
         self.seen[order.id] = envelope.Seen(op, max(order.exp, est) + 2 * TOLERANCE, est, ran=ran)
 
     def _forget(self, est: int) -> None:
-        """An id is dropped only when it could not be accepted any more, so the set is bounded by rate and lifetime."""
-        self.seen = {id_: each for id_, each in self.seen.items() if est <= each.until}
+        """An id is dropped only when it could not be accepted any more, so the set is bounded by rate and lifetime.
+
+        What still runs stays, however long: its operation is busy.
+        """
+        self.seen = {id_: each for id_, each in self.seen.items() if est <= each.until or each.answer is None}
 
     def _let_go(self) -> None:
         """Large answers asked for in a row must not fill a small server's memory. The newest always stays."""

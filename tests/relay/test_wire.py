@@ -449,6 +449,13 @@ def test_one_operation_runs_once_at_a_time(pair: Pair) -> None:
     assert pair.to_probe(pair.order(op="tcp")) == "accepted"
 
 
+def test_what_still_runs_is_busy_however_long(pair: Pair) -> None:
+    pair.meet()
+    assert pair.to_probe(pair.order(op="dns")) == "accepted"
+    pair.clock.advance(200)
+    assert pair.to_probe(pair.order(op="dns")) == "busy"
+
+
 def test_one_operation_runs_ten_times_in_a_minute_and_not_eleven_times(pair: Pair) -> None:
     pair.meet()
     for _ in range(10):
@@ -510,6 +517,7 @@ def test_what_is_remembered_is_bounded_and_nothing_is_forgotten_to_make_room(pai
     pair.probe.seen |= {f"e{number:031x}": refused for number in range(probe_session.MOST_SEEN - 1)}
     assert pair.to_probe(pair.order()) == "full"
     assert pair.probe.receive(first) is None
+    pair.probe.finish(next(iter(pair.probe.seen)), Outcome(True, "done", 1))
     pair.clock.advance(121)
     assert pair.to_probe(pair.order()) == "accepted"
     assert len(pair.probe.seen) == 1
