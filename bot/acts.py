@@ -13,6 +13,8 @@ from bot.intents import Intent
 from bot.reach import JsonObject, Reach
 
 SHORT = 8
+ATTEMPTED = "attempted"
+"""In what is handed to `verify` as the world before: when the attempt was claimed, ISO 8601."""
 
 
 class BadThing(ValueError):  # noqa: N818  # reads as what it says
@@ -144,6 +146,8 @@ class Called:
     elements: tuple[Element, ...] = ()
     evidence: JsonObject | None = None
     """A result that later questions may use, in the shape of the case file."""
+    settled: bool = False
+    """Whether the answer itself says that nothing had to change, so that there is nothing to look for."""
 
 
 class GraphWriter(Protocol):
@@ -160,6 +164,14 @@ class GraphWriter(Protocol):
         within: float | None = None,
         **ids: str,
     ) -> JsonObject: ...
+
+
+@dataclass(frozen=True)
+class Pace:
+    """A limit of the service: so many calls in so many seconds."""
+
+    most: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -184,3 +196,5 @@ class Action:
     """A sentence where the cause can still be measured, so that the act would not help (feature 64)."""
     one_person: bool = False
     """About a single person, so that the helpdesk may ask for it."""
+    pace: Pace | None = None
+    """Where the service counts: calls wait in a queue (`bot/turnstile.py`)."""

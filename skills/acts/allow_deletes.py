@@ -8,11 +8,11 @@ from bot.answering import Ask
 from bot.evidence import SourceError
 from bot.reach import Reach
 from skills.acts.clear_quarantine import cause
+from skills.acts.person_world import account_now
 from skills.acts.request_body import ALLOW_DELETES, RESET_SCOPES, accepted
-from skills.acts.staged import Staged, StagedDeletes, staged_deletes
+from skills.acts.staged import NOWHERE, Staged, StagedDeletes, staged_deletes
 from skills.acts.still_there import SAMPLE, now_in_ad
 from skills.acts.which_job import called_job, is_hashes, job_now, job_thing, job_world, which_job
-from skills.facts.ad import AdObject
 from skills.facts.jobs import SyncJob
 from skills.phrases.acts import ALLOW_DELETES as ALLOW
 from skills.scoping import parent_of, same_dn
@@ -74,15 +74,19 @@ def _effect(staged: StagedDeletes) -> tuple[str, ...]:
 
 
 async def _moved(staged: StagedDeletes, reach: Reach) -> tuple[str, ...]:
-    """Who is still in Active Directory, elsewhere, was moved and did not leave."""
+    """Who is still in Active Directory did not leave: an OU was moved, or the scope was changed."""
     sample = _spread(staged)
     try:
         places = await asyncio.gather(*(now_in_ad(row, reach) for row in sample))
+        accounts = await asyncio.gather(*(account_now(row.target_id, reach) for row in sample))
     except SourceError as error:
         return (f"Whether these people are still in Active Directory could not be looked up: {error.reason}.",)
-    pairs = zip(sample, places, strict=True)
-    told = {says: None for row, ad in pairs if (says := _still_there(row, ad))}
-    return tuple(told)
+    told: dict[tuple[str, str], str] = {}
+    for row, ad, account in zip(sample, places, accounts, strict=True):
+        if ad is not None and not ad.deleted:
+            was, now = parent_of(account.dn) if account and account.dn else None, parent_of(ad.dn)
+            told.setdefault((was or row.place, now or NOWHERE), row.name)
+    return tuple(_still_there(was, now, name) for (was, now), name in told.items())
 
 
 def _spread(staged: StagedDeletes) -> list[Staged]:
@@ -92,13 +96,10 @@ def _spread(staged: StagedDeletes) -> list[Staged]:
     return rows[:SAMPLE]
 
 
-def _still_there(row: Staged, ad: AdObject | None) -> str:
-    if ad is None or ad.deleted:
-        return ""
-    was, now = row.place, parent_of(ad.dn)
-    if now and not same_dn(was, now):
-        return f"{row.place} was moved rather than deleted: {row.name} is in Active Directory, now in {now}."
-    return f"{row.name} is in Active Directory, where they were: the scope has changed, not the people."
+def _still_there(was: str, now: str, name: str) -> str:
+    if same_dn(was, now):
+        return f"{name} is still in Active Directory, in {now}: the scope has changed, not the people."
+    return f"{was} was moved, not deleted: {name} is still in Active Directory, now in {now}."
 
 
 def _world(job: SyncJob, staged: StagedDeletes) -> dict[str, str]:

@@ -92,7 +92,7 @@ def _object(user: CloudUser) -> tuple[Element, ...]:
 
 async def _as_logged(row: LogRow, anchor: str, reach: Reach) -> Look:
     """The log says that it went well; the account itself decides whether it is the right one."""
-    user = await _by_id(row.target_id, reach)
+    user = await account_now(row.target_id, reach)
     if user is None:
         return Look(Seen.UNCHANGED, NOT_THERE, {"row": row.id}, run_steps(row))
     if anchor and user.anchor != anchor:
@@ -101,7 +101,7 @@ async def _as_logged(row: LogRow, anchor: str, reach: Reach) -> Look:
     return _arrived(user)
 
 
-async def _by_id(ident: str | None, reach: Reach) -> CloudUser | None:
+async def account_now(ident: str | None, reach: Reach) -> CloudUser | None:
     if not ident:
         return None
     query = Query(select=USER_PROPERTIES)

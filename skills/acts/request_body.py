@@ -1,4 +1,4 @@
-"""The only place that makes what is sent to change something: scopes are constants, ids have a shape, text has no say."""
+"""The only place that makes what is sent to change something: scopes are constants, and no text has a say."""
 
 import json
 import re
@@ -108,13 +108,19 @@ def _on_demand(thing: Thing) -> Outgoing:
     if set(thing.params) != {"ruleId", "dn", "anchor"} or not _IDENT.fullmatch(thing.params["ruleId"]):
         raise NotSendable("not the params of a run for one person")
     dn = thing.params["dn"]
-    try:
-        parse_dn(dn)
-    except InvalidDn as error:
-        raise NotSendable("not a distinguished name") from error
+    if not _names_an_object(dn):
+        raise NotSendable("not a distinguished name")
     subject = {"objectId": dn, "objectTypeName": "user"}
     body = {"parameters": [{"ruleId": thing.params["ruleId"], "subjects": [subject]}]}
     return Outgoing(f"{_JOB}/provisionOnDemand", body, WRITE_JOBS, _job(thing, _PROVISIONING))
+
+
+def _names_an_object(dn: str) -> bool:
+    try:
+        steps = parse_dn(dn).rdns
+    except InvalidDn:
+        return False
+    return len(steps) > 1 and all(value for step in steps for _, value in step.pairs)
 
 
 def _restore(thing: Thing) -> Outgoing:

@@ -1,10 +1,11 @@
 """Whether what put a job into quarantine can still be measured: then lifting the quarantine would only hide it."""
 
 import asyncio
+from dataclasses import replace
 
 from bot.acts import Thing
 from bot.diagnosis import Certainty, Found, Kind, diagnose
-from bot.evidence import SourceError, gather
+from bot.evidence import Evidence, Missing, SourceError, gather
 from bot.identifiers import IdentifierKind
 from bot.reach import Reach
 from skills.acts.staged import Staged, staged_deletes
@@ -12,7 +13,8 @@ from skills.acts.which_job import called_job, job_now
 from skills.collectors.configuration import READ_JOBS
 from skills.collectors.site import run
 from skills.facts.ad import AdObject
-from skills.facts.jobs import SubjectJob, SyncJob
+from skills.facts.jobs import Jobs, SubjectJob, SyncJob
+from skills.facts.log import RecentRows
 from skills.facts.schema import SyncSchema
 from skills.facts.site import Directory
 from skills.facts.subject import Subject, SubjectKind
@@ -45,12 +47,27 @@ async def held_back_by(job: SyncJob, reach: Reach) -> str | None:
 async def measured_causes(job: SyncJob, reach: Reach) -> tuple[Found, ...]:
     """What is proven by something seen just now, and leads to this job's quarantine; strongest first."""
     evidence = await gather(ABOUT_THE_TENANT, Subject("the tenant", SubjectKind.TENANT), reach)
-    evidence = evidence | {SubjectJob: SubjectJob(job.record, job, job.domain)}
-    diagnosis = diagnose(evidence, TENANT_RULES)
+    diagnosis = diagnose(_without_hearsay(evidence, job), TENANT_RULES)
     proven = (each for each in diagnosis.found if each.finding.certainty is Certainty.PROVEN)
     causes = [each for each in proven if each.rule.kind is Kind.CAUSE and _seen_now(each)]
     led = [each for each in causes if any(ident.startswith("q-") for ident in diagnosis.explained_by(each))]
     return tuple(sorted(led, key=lambda each: -len(diagnosis.explained_by(each))))
+
+
+def _without_hearsay(evidence: Evidence, job: SyncJob) -> Evidence:
+    """Without the errors of the last cycle, which is hours ago: they stand in the job until it has run again."""
+    jobs, silent = evidence.get(Jobs), _silent(job)
+    known = jobs if isinstance(jobs, Missing) else replace(jobs, jobs=tuple(_silent(each) for each in jobs.jobs))
+    return evidence | {
+        Jobs: known,
+        SubjectJob: SubjectJob(job.record, silent, job.domain),
+        RecentRows: Missing("it tells of the last cycle"),
+    }
+
+
+def _silent(job: SyncJob) -> SyncJob:
+    last = replace(job.last, error=None) if job.last else None
+    return replace(job, last=last, quarantine=replace(job.quarantine, error=None) if job.quarantine else None)
 
 
 def _seen_now(found: Found) -> bool:

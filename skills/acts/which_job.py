@@ -21,8 +21,16 @@ async def which_job(
     """`words`: how the act is asked for. `none`: what to say where there is no job that it could be for."""
     try:
         known = (await all_jobs(reach)).jobs
+        chosen = _chosen(ask, known, wanted, words, none)
+        job = chosen if isinstance(chosen, Refused) else await _as_it_is(chosen, reach)
     except SourceError as error:
         return Refused(f"The jobs could not be read: {error.reason}")
+    return job if isinstance(job, Refused) or wanted(job) else Refused(none)
+
+
+def _chosen(
+    ask: Ask, known: tuple[SyncJob, ...], wanted: Callable[[SyncJob], bool], words: str, none: str
+) -> SyncJob | Refused:
     known = tuple(job for job in known if job.kind is not JobKind.OTHER)
     named = tuple(job for job in known if _names(ask, job))
     domain = (ask.slots.domain or "").strip()
@@ -67,19 +75,23 @@ def place_of_job(job: SyncJob) -> str:
 
 def called_job(job: SyncJob) -> str:
     """`the sync of corp.contoso.com`, or of its password hashes."""
-    return f"the {'password hash ' if is_hashes(job) else ''}sync of {place_of_job(job)}"
+    place = place_of_job(job)
+    return f"the {'password hash ' if is_hashes(job) else ''}sync{'' if place == '?' else f' of {place}'}"
 
 
 async def job_now(thing: Thing, reach: Reach) -> SyncJob:
     """The job as it is at this moment, past every memory. Raises SourceError."""
-    body = await reach.graph.get(
-        "/servicePrincipals/{sp}/synchronization/jobs/{job}",
-        sp=thing.principal,
-        job=thing.job,
-        needs=READ_JOBS,
-        fresh=True,
-    )
-    return SyncJob.from_graph(body, {"id": thing.principal})
+    return await _fresh(thing.principal, thing.job, None, reach)
+
+
+async def _as_it_is(job: SyncJob, reach: Reach) -> SyncJob:
+    return await _fresh(job.principal_id, job.id, job.configuration, reach)
+
+
+async def _fresh(principal: str, job: str, name: str | None, reach: Reach) -> SyncJob:
+    template = "/servicePrincipals/{sp}/synchronization/jobs/{job}"
+    body = await reach.graph.get(template, sp=principal, job=job, needs=READ_JOBS, fresh=True)
+    return SyncJob.from_graph(body, {"id": principal, "displayName": name})
 
 
 async def tenant_of(reach: Reach) -> str:

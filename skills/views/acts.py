@@ -1,6 +1,7 @@
 """What cards of acts show besides words: the steps of a run, held deletions by place, the clock of a quarantine."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from bot.acts import Refused
 from bot.cards.elements import (
@@ -17,10 +18,12 @@ from bot.cards.elements import (
     table,
     title,
 )
-from skills.acts.staged import StagedDeletes
 from skills.codes import explain
 from skills.facts.jobs import SyncJob
 from skills.facts.log import LogRow, Step
+
+if TYPE_CHECKING:
+    from skills.acts.staged import StagedDeletes
 
 STAGES = {
     "import": "Import",
@@ -54,7 +57,7 @@ def _error(row: LogRow) -> list[Element]:
     return told + ([labelled("Service says", row.reason)] if row.reason else [])
 
 
-def deletions(staged: StagedDeletes) -> tuple[Element, ...]:
+def deletions(staged: "StagedDeletes") -> tuple[Element, ...]:
     """Where the accounts are that would go, with some of each place, so that a moved OU shows at a glance."""
     groups = list(staged.by_place.items())
     rows = [(place, len(each), _some([one.name for one in each])) for place, each in groups[:PLACES]]
@@ -75,8 +78,7 @@ def quarantine_clock(job: SyncJob) -> tuple[Element, ...]:
     if held is None:
         return ()
     told = [labelled("Reason", run(held.reason or "not told", bold=True), _means(held.reason))]
-    for code in job.error_codes:
-        told.append(labelled("Error", run(code, bold=True), _means(code)))
+    told += [labelled("Error", run(code, bold=True), _means(code)) for code in job.error_codes]
     told += [clock("Began", held.began)] if held.began else []
     told += [clock("Next attempt by itself", held.next_attempt)] if held.next_attempt else []
     told += [clock("Job is disabled on", held.disabled_on)] if held.disabled_on else []

@@ -38,7 +38,7 @@ from worlds import (
     websocket,
 )
 
-from bot.answering import Answer, Ask, Case, Outcome, Skill
+from bot.answering import Answer, Ask, Case, Offer, Outcome, Skill
 from bot.cards import talk
 from bot.cards.elements import Element
 from bot.cards.fitting import size
@@ -197,15 +197,19 @@ def test_every_document_holds_to_the_contract_of_verdicts(name: str) -> None:
     assert given.about == ()
 
 
+def flat(text: str) -> str:
+    return text.replace("\u00a0", " ")
+
+
 def text_of(name: str) -> str:
-    return plain(CARDS[name]()).replace("\n  ", " ")
+    return flat(plain(CARDS[name]()).replace("\n  ", " "))
 
 
 # What stands where.
 
 
 def test_bad_hosts_are_shown_in_full_and_good_ones_in_a_line() -> None:
-    seen = "\n".join(visible(CARDS["network-blocked"]()))
+    seen = flat("\n".join(visible(CARDS["network-blocked"]())))
 
     assert f"{SERVICE_BUS}:443" in seen
     assert "✓ name ✗ port: timed out" in seen
@@ -220,7 +224,7 @@ def test_the_account_that_the_checks_ran_as_is_told() -> None:
 
 def test_direct_and_by_proxy_stand_side_by_side() -> None:
     table = next(each for each in CARDS["network-by-proxy"]()["body"] if each["type"] == "Table")
-    rows = [[cell["items"][0]["inlines"][0]["text"] for cell in row["cells"]] for row in table["rows"]]
+    rows = [[flat(cell["items"][0]["inlines"][0]["text"]) for cell in row["cells"]] for row in table["rows"]]
 
     assert rows[0] == ["Host", "Direct", "By proxy", "Beyond"]
     assert rows[1][:3] == [f"{SERVICE_BUS}:443", "✓ name ✗ port: timed out", "✓ port"]
@@ -238,7 +242,55 @@ def test_a_good_cycle_counts_for_more_than_a_failing_test() -> None:
     assert given.document["state"] == "fine"
     assert given.document["causes"] == []
     assert "yet the agent works" in given.document["headline"]
-    assert "✗ port: timed out" in plain(given.card)
+    assert "✗ port: timed out" in flat(plain(given.card))
+
+
+@every_card
+def test_no_line_ends_between_a_sign_and_its_word(name: str) -> None:
+    assert not [text for text in visible(CARDS[name]()) if "✓ " in text or "✗ " in text]
+
+
+def test_where_nothing_lies_beyond_a_shut_port_the_table_is_as_narrow_as_a_phone() -> None:
+    tables = [each for each in CARDS["network-blocked"]()["body"] if each["type"] == "Table"]
+
+    assert [len(each["columns"]) for each in tables] == [2]
+
+
+def test_servers_behind_one_firewall_are_silent_in_one_sentence_and_not_at_all_in_a_request() -> None:
+    quiet = contacts(SRV_SYNC01="fallback", SRV_SYNC02="fallback")
+    text = plain(shown(NETWORK, "test the network", quiet).card)
+
+    assert "SRV-SYNC01 and SRV-SYNC02 answer over HTTPS and are silent on Service Bus." in text
+    assert "silent on Service Bus" not in plain(shown(firewall.firewall_request, "firewall request", quiet).card)
+
+
+def test_a_question_about_all_servers_has_no_button_that_asks_it_again_of_one() -> None:
+    assert "Test the network" not in [each.title for each in shown(NETWORK, "test the network", BLOCKED).offers]
+    other = shown(NETWORK, "is it the firewall", BLOCKED)
+    assert Offer("Test the network", f"test the network from {SERVER}") in other.offers
+
+
+def test_who_may_not_test_gets_no_button_to_test_with() -> None:
+    worldwide = Subject(Cloud.WORLDWIDE.value, SubjectKind.TENANT)
+    evidence, rules = HEALTHY, endpoints.endpoints.rules
+    asked = Ask("endpoints", "endpoints", Slots(), None, "Heidi Help", plain=True)
+    given = endpoints.endpoints.view(Case(asked, worldwide, evidence, diagnose(evidence, rules), NOW, 1, 0))
+
+    assert [each.title for each in given.offers] == ["And in US Government"]
+
+
+def test_what_is_true_of_something_else_is_said_once() -> None:
+    text = plain(shown(directory_check.directory_check, "test the directory", BLOCKED).card)
+
+    assert "In the way, and not what you asked about" in text
+    assert text.count("is listed as active") == 1
+
+
+def test_the_hosts_of_one_purpose_stand_together_in_a_request() -> None:
+    text = ANSWERS["firewall-request-for-all"]().document["request"]["text"]
+
+    assert text.count("Windows checks here whether") == 1
+    assert "at the same time" not in text
 
 
 def test_a_good_cycle_says_nothing_of_a_container_that_is_gone() -> None:

@@ -152,7 +152,10 @@ ROWS: dict[str, Row] = {
         deaf() | host(tls12=False) | site(Tls, [tls(LOGIN, "reset", None, None)]),
         ["agent-tls12-off!"],
     ),
-    "TLS 1.2 is off by registry and works": (deaf() | host(tls12=False), UMBRELLA),
+    "TLS 1.2 is off by registry and works for the probe's own library": (
+        deaf() | host(tls12=False),
+        ["agent-tls12-off!"],
+    ),
     ".NET is old": (deaf() | host(dotnetRelease=394802), ["agent-dotnet-old!"]),
     "Windows is old": (deaf() | host(os="Windows Server 2012 R2 Standard"), ["agent-os-unsupported!"]),
     "Windows is old and all sync": (host(os="Windows Server 2012 R2 Standard"), []),

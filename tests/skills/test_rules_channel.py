@@ -240,7 +240,7 @@ ROWS: dict[str, Row] = {
         | {
             Tcp: Tcp(
                 (shut := site(Tcp, [tcp(SERVICE_BUS, "timeout"), tcp(LOGIN)])[Tcp]).record,
-                (*shut.seen, *site(Tcp, [tcp(SERVICE_BUS), tcp(LOGIN)], probe="SRV-B", identity="CORP\\eva")[Tcp].seen),
+                (*shut.seen, *site(Tcp, [tcp(SERVICE_BUS), tcp(LOGIN)], identity="CORP\\eva")[Tcp].seen),
             )
         },
         ["net-firewall-user-bound!"],

@@ -195,14 +195,14 @@ def test_who_deleted_the_account_decides_whether_that_is_the_whole_story() -> No
 def test_the_missing_account_is_proven_by_looking_and_only_likely_by_the_code() -> None:
     assert certainty("sync account gone") is Certainty.PROVEN
     unseen = diagnose(WORLD | broken(INVALID) | missing(SyncAccount), RULES).found
-    assert [(each.id, each.finding.certainty) for each in unseen] == [
-        ("cloud-sync-account-missing", Certainty.LIKELY)
-    ]
+    assert [(each.id, each.finding.certainty) for each in unseen] == [("cloud-sync-account-missing", Certainty.LIKELY)]
 
 
 def test_a_blocked_account_is_the_root_of_the_failed_sign_in_and_says_which_policy_changed() -> None:
-    change = broken(FAILED) | sync_account(53003) | audits(
-        audit("Update conditional access policy", target="Require MFA", at=ago(hours=6))
+    change = (
+        broken(FAILED)
+        | sync_account(53003)
+        | audits(audit("Update conditional access policy", target="Require MFA", at=ago(hours=6)))
     )
     (root,) = diagnose(WORLD | change, RULES).roots
     assert root.id == "cloud-sync-account-blocked"

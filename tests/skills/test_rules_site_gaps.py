@@ -20,10 +20,31 @@ NO_PORTS = site(Controllers, [controller(ports={"88": "timeout", "389": "timeout
 UNTESTED = missing(Tcp, Dns, WebSocket)
 
 
-def in_contact(*, relay: bool | None, fallback: bool = True, skew: int | None = None) -> Any:
-    records = Record("site:SRV-SYNC01/relay", NOW), Record("site:SRV-SYNC01/fallback", NOW)
-    one = Contact(*records, "SRV-SYNC01", relay, fallback, NOW, True, skew)
-    return {Contacts: Contacts(Record("site:-/relay"), (one,))}
+def in_contact(*, relay: bool | None, fallback: bool = True, skew: int | None = None, also: str | None = None) -> Any:
+    names = ["SRV-SYNC01", *([also] if also else [])]
+    known = tuple(
+        Contact(
+            Record(f"site:{name}/relay", NOW),
+            Record(f"site:{name}/fallback", NOW),
+            name,
+            relay,
+            fallback,
+            NOW,
+            True,
+            skew,
+        )
+        for name in names
+    )
+    return {Contacts: Contacts(Record("site:-/relay"), known)}
+
+
+def half_seen() -> Any:
+    """As a probe tells it that may not see the agent's certificate, nor knows where its domains are kept."""
+    return install(domains=[], certificate=None, notes=["certificates: Access is denied."])
+
+
+def clock(skew: int | None) -> Any:
+    return site(ServerClock, {"wall": stamp(NOW), "reference": None, "skewS": skew, "source": "http-date"})
 
 
 def said(change: Any) -> list[str]:
@@ -37,6 +58,12 @@ ROWS: dict[str, Row] = {
     "nothing is wrong": ({}, []),
     "registered by a guest": (UNREGISTERED | traces(GUEST, "(401) Unauthorized"), ["agent-register-guest"]),
     "a guest is named where all is set up": (traces(GUEST), []),
+    "a guest is named, and nobody knows whether the agent is registered": (half_seen() | traces(GUEST), []),
+    "a refused sign-in, and nobody knows whether the agent is registered": (
+        half_seen() | traces("(401) Unauthorized"),
+        [],
+    ),
+    "a refused password, and nobody knows whether the agent is registered": (half_seen() | traces(REFUSED), []),
     "a member without the role": (UNREGISTERED | traces("(401) Unauthorized"), ["agent-register-401"]),
     "the wizard refuses a password": (UNREGISTERED | traces(REFUSED), ["gmsa-wizard-invalid-credentials"]),
     "a password was refused once, long before the set-up": (traces(REFUSED), []),
@@ -53,6 +80,18 @@ ROWS: dict[str, Row] = {
     ),
     "the server's own check of its clock is the better witness": (
         deaf() | in_contact(relay=True, skew=-900) | missing(EventLog),
+        ["agent-active-but-deaf!"],
+    ),
+    "a check of the clock that read no time is no witness": (
+        deaf() | in_contact(relay=True, skew=-900) | clock(None) | missing(EventLog),
+        ["agent-clock-skew"],
+    ),
+    "the check says that the clock is wrong and the bot does not": (
+        deaf() | in_contact(relay=True, skew=0) | clock(900) | missing(EventLog),
+        ["agent-clock-skew!"],
+    ),
+    "two servers, one of them right by its own check": (
+        deaf() | in_contact(relay=True, skew=-900, also="SRV-B") | clock(0) | missing(EventLog),
         ["agent-active-but-deaf!"],
     ),
     "a skewed clock and an agent that works": (in_contact(relay=True, skew=-900) | missing(ServerClock), []),
@@ -82,6 +121,13 @@ def test_where_no_controller_answers_that_is_said_and_comes_first() -> None:
 
     assert "reaches no domain controller" in finding.says
     assert finding.fix[0].startswith("Open the ports")
+
+
+def test_controllers_whose_ports_are_not_told_are_not_said_to_be_shut() -> None:
+    unseen = site(Controllers, [controller(ports={})])
+    diagnosis = diagnose(HEALTHY | UNREGISTERED | traces(REFUSED) | unseen, SITE_GAPS)
+
+    assert "may well be right" in diagnosis.found[0].finding.says
 
 
 def test_the_bots_own_end_being_down_blames_no_firewall_whatever_else_is_missing() -> None:

@@ -132,9 +132,12 @@ class Directory:
         raise not_found(key)
 
     def restore(self, call: Call) -> Reply:
+        self._tenant.written(call)
         found = self._tenant.one("deletedUsers", call.keys["id"])
         self._tenant.rows("deletedUsers").remove(found)
         found["deletedDateTime"] = None
+        prefix = found["id"].replace("-", "")
+        found["userPrincipalName"] = str(found.get("userPrincipalName") or "").removeprefix(prefix)
         self._tenant.data.setdefault("users", []).append(found)
         return Reply(body={"@odata.type": "#microsoft.graph.user", **selected(call, USERS, found)})
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.clock import Clock
+from infra.local.graph.call import Call
 from infra.local.graph.errors import denied, not_found
 from infra.local.world import OnDemand, World, moment
 
@@ -62,6 +63,10 @@ class Tenant:
             mine = self.data.get(key) or []
             fresh = {row.get("id") for row in rows}
             self.data[key] = [row for row in mine if row.get("id") not in fresh] + copy.deepcopy(rows)
+
+    def written(self, call: Call) -> None:
+        """Keeps what was asked for, before it is done or refused."""
+        self.writes.append(Write(call.method, call.path, call.body.decode("utf-8", "replace"), self.clock.now()))
 
     def rows(self, key: str) -> list[Row]:
         """Left out is nothing there; null is not readable."""

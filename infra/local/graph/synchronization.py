@@ -9,7 +9,7 @@ from infra.local.graph.call import Call, Reply
 from infra.local.graph.errors import bad_request, denied, not_found
 from infra.local.graph.kinds import SERVICE_PRINCIPALS
 from infra.local.graph.listing import answer, selected
-from infra.local.graph.state import Row, Tenant, Write, part
+from infra.local.graph.state import Row, Tenant, part
 from infra.local.graph.throttle import Window
 from infra.local.world import moment
 
@@ -62,24 +62,27 @@ class Synchronization:
     # acts
 
     def start(self, call: Call) -> Reply:
-        self._write(call)
-        _resume(self._job(call))
+        """It clears a quarantine as well, as its documentation says."""
+        self._tenant.written(call)
+        job = self._job(call)
+        _lift_quarantine(job)
+        _resume(job)
         return Reply(204)
 
     def pause(self, call: Call) -> Reply:
-        self._write(call)
+        self._tenant.written(call)
         job = self._job(call)
         job.setdefault("schedule", {})["state"] = "Paused"
         job.setdefault("status", {})["code"] = "Paused"
         return Reply(204)
 
     def validate_credentials(self, call: Call) -> Reply:
-        self._write(call)
+        self._tenant.written(call)
         self._job(call)
         return Reply(204)
 
     def restart(self, call: Call) -> Reply:
-        self._write(call)
+        self._tenant.written(call)
         job, scope = self._job(call), _reset_scope(call)
         if "QuarantineState" in scope:
             _lift_quarantine(job)
@@ -96,7 +99,7 @@ class Synchronization:
 
     def provision_on_demand(self, call: Call) -> Reply:
         self._on_demand.take()
-        self._write(call)
+        self._tenant.written(call)
         self._job(call)
         dn = _subject_dn(call.json())
         if self._tenant.data.get("provisionOnDemand", []) is None:
@@ -122,10 +125,6 @@ class Synchronization:
         if cycles < 1 or (job.get("status") or {}).get("code") != "Active":
             return told
         return told | {"status": _moved_on(job["status"], cycles * interval, self._tenant.clock.now())}
-
-    def _write(self, call: Call) -> None:
-        write = Write(call.method, call.path, call.body.decode("utf-8", "replace"), self._tenant.clock.now())
-        self._tenant.writes.append(write)
 
     def _mark_begun(self, job: Row) -> None:
         now = self._tenant.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
