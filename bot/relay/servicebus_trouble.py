@@ -66,9 +66,9 @@ async def check_path(namespace: Namespace) -> None:
 async def _open_and_close(namespace: Namespace) -> None:
     """Proxies of the environment are not read: what is used is what was set."""
     proxy = namespace.proxy
-    named = (
-        aiohttp.BasicAuth(proxy.user or "", proxy.password or "") if proxy and proxy.for_sdk.get("username") else None
-    )
+    named = {}
+    if proxy and proxy.for_sdk.get("username"):
+        named["Proxy-Authorization"] = aiohttp.encode_basic_auth(proxy.user or "", proxy.password or "")
     waits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_WITHIN)
     async with (
         aiohttp.ClientSession(timeout=waits) as session,
@@ -76,7 +76,7 @@ async def _open_and_close(namespace: Namespace) -> None:
             namespace.url,
             protocols=(SUBPROTOCOL,),
             proxy=proxy.url if proxy else None,
-            proxy_auth=named,
+            proxy_headers=named,
             ssl=namespace.tls or True,
             timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_WITHIN),
         ),

@@ -21,8 +21,10 @@ from bot.relay.wire import Command, ProbeIdentity, WireError
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 TENANT = "11111111-2222-4333-8444-555555555555"
 BOT_KEY = PrivateKey(bytes([1]) * 32)
+FLOOR = "0.1"
 OPS: Mapping[str, frozenset[str]] = {
     "about": frozenset(),
+    "clock": frozenset(),
     "dns": frozenset({"target"}),
     "tcp": frozenset(),
     "websocket": frozenset(),
@@ -221,6 +223,7 @@ class TestProbe:
         self.ran: list[tuple[Way, Command]] = []
         self.refused: list[str] = []
         self.fleet = FleetKeys(BOT_KEY.public)
+        self.version = "0.1.0"
         self.sessions: dict[Way, ProbeSession] = {}
         self.links: dict[Way, Link] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -228,7 +231,7 @@ class TestProbe:
     def session(self, way: Way) -> ProbeSession:
         if way not in self.sessions:
             self.sessions[way] = ProbeSession(
-                self.row.identity, self.key, self.fleet, self.ops, self.own, software="0.1.0"
+                self.row.identity, self.key, self.fleet, self.ops, self.own, software=self.version
             )
         return self.sessions[way]
 
@@ -338,7 +341,13 @@ class Site:
         self.told: list[tuple[str, Mapping[str, str]]] = []
         links = [pair.bot for pair in self.ways.values()]
         self.exchange = Exchange(
-            self.registry, BOT_KEY, links, self.clock, tenant=TENANT, audit=lambda *fact: self.told.append(fact)
+            self.registry,
+            BOT_KEY,
+            links,
+            self.clock,
+            tenant=TENANT,
+            floor=FLOOR,
+            audit=lambda *fact: self.told.append(fact),
         )
 
     @property

@@ -24,6 +24,7 @@ from pair import (
 
 from bot.evidence import SourceError
 from bot.relay.answers import answer_of
+from bot.relay.contacts import older
 from bot.relay.envelope import Answered, EnrolledProbe, Issued, Outcome, PrivateKey, Standing
 from bot.relay.exchange import Exchange
 from bot.relay.link import Way
@@ -180,6 +181,25 @@ async def test_a_probe_is_not_asked_what_it_cannot_or_may_not_do(two: Site, capl
     assert [each.probe for each in await two.ask("dns")] == ["SRV-A"]
     assert await two.ask("gmsa") == ()
     assert "did not answer" not in caplog.text
+
+
+async def test_a_probe_older_than_the_floor_is_asked_for_nothing_but_the_time() -> None:
+    site = Site("SRV-A", "SRV-B")
+    site.probe.version = "0.0.9"
+    async with met(site):
+        old, well = sorted(await site.ask("tcp"), key=lambda each: each.probe)
+        assert (old.ok, well.ok) == (None, True)
+        assert old.error == "this probe runs version 0.0.9, older than 0.1, and is asked for nothing but the time"
+        assert [each.ok for each in await site.ask("clock")] == [True, True]
+        assert {command.op for _, command in site.probe.ran} == {"clock"}
+
+
+@pytest.mark.parametrize(
+    ("version", "is_older"),
+    [("0.0.9", True), ("0.1", False), ("0.1.0", False), ("0.10", False), ("1", False), ("dev", False), ("", False)],
+)
+def test_versions_are_compared_number_by_number(version: str, is_older: bool) -> None:
+    assert older(version, "0.1.0") is is_older
 
 
 async def test_people_who_ask_the_same_at_once_share_one_command(site: Site) -> None:
