@@ -165,10 +165,17 @@ class Directory(SiteFact[tuple[Look, ...]]):
 
     @property
     def objects(self) -> tuple[AdObject, ...]:
-        """Each object once, live ones first."""
+        """Each object once, live ones first: as it was read where it was, and only else as it was worked out."""
+        best: dict[str, tuple[tuple[bool, bool], AdObject]] = {}
+        for look, item in self._told():
+            rank = not item.deleted, not look.computed
+            if item.key not in best or rank >= best[item.key][0]:
+                best[item.key] = rank, item
+        return tuple(sorted((item for _, item in best.values()), key=lambda item: item.deleted))
+
+    def _told(self) -> Iterator[tuple[Look, AdObject]]:
         looks = (look for each in self.seen for look in each.value)
-        found = {item.key: item for look in looks for item in reversed(look.objects)}
-        return tuple(sorted(found.values(), key=lambda item: item.deleted))
+        return ((look, item) for look in looks for item in reversed(look.objects))
 
 
 class Control(SiteFact[tuple[Look, ...]]):

@@ -45,6 +45,17 @@ def _one(parse: Callable[[Json], T]) -> Callable[[Any], T]:
     return read
 
 
+def _tried(parse: Callable[[Json], T]) -> Callable[[Any], tuple[T, ...]]:
+    """A test of which no outcome is told was neither passed nor failed."""
+    every = _many(parse)
+
+    def read(data: Any) -> tuple[T, ...]:
+        items = data if isinstance(data, list) else [data]
+        return every([item for item in items if isinstance(item, dict) and text(item, "outcome")])
+
+    return read
+
+
 def _listed(key: str, parse: Callable[[Json], T]) -> Callable[[Any], tuple[T, ...]]:
     def read(data: Any) -> tuple[T, ...]:
         return tuple(parse(item) for item in (children(data, key) if isinstance(data, dict) else ()))
@@ -151,7 +162,24 @@ def _agent(body: Json) -> AgentResult:
         service_bus_hosts=texts(body, "serviceBusHosts"),
         extension=text(body, "extension"),
         extra=body,
+        registered=_registered(body),
+        config_read=bool(proxy) or moment(config, "modifiedAt") is not None,
     )
+
+
+def _registered(body: Json) -> bool | None:
+    """By a tenant and a certificate. An empty list of domains says nothing: where the agent keeps them is not known.
+
+    False only by a probe that looked for both, could read everything, and found neither.
+    """
+    told, tenant, certificate = flag(body, "registered"), text(body, "tenantId"), child(body, "certificate")
+    if told is not None:
+        return told
+    if tenant and (certificate or texts(body, "domains")):
+        return True
+    looked = "tenantId" in body and "certificate" in body and not body.get("notes")
+    half = tenant or certificate or texts(body, "domains")
+    return None if half or not looked or flag(body, "installed") is False else False
 
 
 def _proxy_address(value: Any) -> str | None:
@@ -173,6 +201,7 @@ def _event(body: Json) -> Event:
         text(body, "source"),
         text(body, "text") or "",
         number(body, "count") or 1,
+        moment(body, "first"),
     )
 
 
@@ -185,7 +214,7 @@ def _gmsa(body: Json) -> GmsaResult:
         account=text(body, "account"),
         test=flag(body, "test"),
         logon_right=flag(body, "logonRight"),
-        hosts_allowed=texts(body, "hostsAllowed") if "hostsAllowed" in body else None,
+        hosts_allowed=texts(body, "hostsAllowed") if body.get("hostsAllowed") is not None else None,
         kds_root_key=text(body, "kdsRootKey"),
         kds_known="kdsRootKey" in body,
         encryption_types=text(body, "encryptionTypes"),
@@ -199,7 +228,7 @@ def _look(body: Json) -> Look:
         text(body, "query"),
         text(body, "as"),
         text(body, "dc"),
-        tuple(AdObject.from_probe(item) for item in children(body, "objects")),
+        tuple(AdObject.from_probe(item) for item in children(body, "objects") if text(item, "distinguishedName")),
         text(body, "error"),
     )
 
@@ -229,11 +258,11 @@ def _access(body: Json) -> AccessResult:
 
 
 READERS: dict[str, Callable[[Any], Any]] = {
-    "dns": _many(_dns),
-    "tcp": _many(_tcp),
-    "tls": _many(_tls),
-    "revocation": _many(_revocation),
-    "websocket": _many(_websocket),
+    "dns": _tried(_dns),
+    "tcp": _tried(_tcp),
+    "tls": _tried(_tls),
+    "revocation": _tried(_revocation),
+    "websocket": _tried(_websocket),
     "clock": _one(_clock),
     "host": _one(_host),
     "services": _many(_service),

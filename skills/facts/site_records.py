@@ -115,6 +115,10 @@ class AgentResult:
     service_bus_hosts: tuple[str, ...]
     extension: str | None
     extra: Json
+    registered: bool | None = None
+    """None: what was seen does not settle it."""
+    config_read: bool = False
+    """False where its configuration file was not seen, so that no proxy in it means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,12 @@ class Event:
     source: str | None
     text: str
     count: int
+    first: datetime | None = None
+    """When the first of them was, where alike ones are told as one; `at` is when the last was."""
+
+    @property
+    def began(self) -> datetime | None:
+        return self.first or self.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +175,11 @@ class Look:
     dc: str | None
     objects: tuple[AdObject, ...]
     error: str | None
+
+    @property
+    def computed(self) -> bool:
+        """Worked out from access lists; what of an object is not in it may only be hidden from that account."""
+        return (self.identity or "").lower() == "computed"
 
 
 @dataclass(frozen=True, slots=True)

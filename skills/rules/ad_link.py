@@ -137,7 +137,7 @@ def preferred_controller_gone(
 ) -> Finding | None:
     preferred = [(name, seen) for seen in install.on_agent_hosts() for name in seen.value.preferred_dcs]
     good, bad, told_by = _ports(controllers, LDAP)
-    dead = [name for name, _ in preferred if not any(same_machine(name, dc) for dc in good)]
+    dead = [name for name, _ in preferred if _gone(name, controllers, good)]
     if _goes_on(now, jobs, subject) or not preferred or len(dead) < len(preferred) or not good or told_by is None:
         return None
     listed = any(same_machine(dead[0], dc) for dc in bad)
@@ -150,6 +150,13 @@ def preferred_controller_gone(
         ],
         fix=["Run the agent's wizard again and change or clear the list of preferred domain controllers."],
     )
+
+
+def _gone(name: str, controllers: Controllers, good: list[str]) -> bool:
+    """Shut, or not among the controllers at all; one whose port is not told of may be well."""
+    told = [each for seen in controllers.seen for each in seen.value if same_machine(name, each.dc)]
+    untold = told and not any(each.port(LDAP) for each in told)
+    return not untold and not any(same_machine(name, dc) for dc in good)
 
 
 @rule("ad-internal-server-error", "Could the agent put its search together?", explains=QUARANTINE_EFFECTS)

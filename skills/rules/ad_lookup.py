@@ -144,6 +144,8 @@ def _absent_somewhere(pairs: list[LookSeen]) -> Gap | None:
     for behind in pairs:
         for ahead in pairs:
             apart = behind[0].dc and ahead[0].dc and not same_machine(behind[0].dc, ahead[0].dc)
+            if behind[0].computed and not ahead[0].computed:
+                continue  # hidden from that account, it may be there all the same
             if apart and not finds(behind) and not behind[0].error and finds(ahead):
                 return behind, ahead, "the object is not found"
     return None
@@ -153,7 +155,7 @@ def _older_somewhere(pairs: list[LookSeen]) -> Gap | None:
     seen = [(pair, item) for pair in pairs for item in pair[0].objects if item.guid and item.changed and pair[0].dc]
     for behind, old in seen:
         for ahead, new in seen:
-            apart = not same_machine(behind[0].dc or "", ahead[0].dc or "")
+            apart = not same_machine(behind[0].dc or "", ahead[0].dc or "") and behind[0].computed == ahead[0].computed
             if apart and old.guid == new.guid and _differ(old, new):
                 return behind, ahead, f"the object is as of {old.changed:%d %b %H:%M} UTC"
     return None

@@ -19,10 +19,13 @@ from skills.rules.channel_state import channel_state, numbered, told
 
 SKEW_S = 300
 DOTNET_471 = 461308
+SCHANNEL = (36871, 36874)
 MEMORY_MB = 4000
 """Microsoft asks for 4 GB; a little is hidden from Windows."""
 OLD_WINDOWS = ("2003", "2008", "2012", "windows 7", "windows 8", "windows 10", "windows 11", "windows xp", "vista")
 FAULTY_KB, REPAIR_KB = "KB5065426", "KB5070773"
+REPAIRED = 6901
+"""The revision of build 26100 that the repair brings."""
 BAD_POLICIES = ("unrestricted", "allsigned", "restricted")
 
 UNFINISHED = frozenset({"agent-install-partial", "agent-none-assigned"})
@@ -80,24 +83,29 @@ def tls12_off(
     subject: SubjectJob | Missing,
     log: EventLog | Missing,
     attempts: Attempts | Missing,
-    tls: Tls | Missing,
     trace: Trace | Missing,
 ) -> Finding | None:
+    """What the registry says. A probe shakes hands by a library of its own, which no switch of Windows reaches."""
     seen, channel = _host(host, lambda each: each.tls12 is False), channel_state(now, jobs, subject, log, attempts)
-    shakes = reached.shown(tls)
-    if channel.works or seen is None or any(each.outcome == "ok" and each.version != "TLSv1.3" for each, _ in shakes):
+    if channel.works or seen is None:
         return None
-    failed = [pair[1].record.saying(f"{pair[0].host}: {pair[0].outcome}") for pair in shakes if pair[0].outcome != "ok"]
-    words = told(("could not create ssl/tls secure channel",), log, trace)
-    return (proven if channel.dead or failed or words else likely)(
+    words = told(("could not create ssl/tls secure channel",), log, trace) or _refused_by_schannel(log)
+    return (proven if channel.dead or words else likely)(
         f"TLS 1.2 is switched off on {seen.probe}, and Microsoft's hosts accept nothing older.",
-        because=[seen.record.saying("TLS 1.2 is off"), *failed[:1], *([words] if words else []), *channel.dead[:1]],
+        because=[seen.record.saying("TLS 1.2 is off"), *([words] if words else []), *channel.dead[:1]],
         fix=[
             "Set the TLS 1.2 client and server keys under SCHANNEL and SchUseStrongCrypto=1 in both .NET hives.",
             f"Restart {seen.probe}.",
         ],
         since=channel.since,
     )
+
+
+def _refused_by_schannel(log: EventLog | Missing) -> Because | None:
+    """By their numbers: Windows writes the words in its own language."""
+    for event, seen in numbered(log, *SCHANNEL):
+        return seen.record.saying(f"Schannel logged event {event.id}: no protocol or cipher in common")
+    return None
 
 
 @rule("agent-dotnet-old", "Is .NET new enough?", explains=STOPPED)
@@ -133,7 +141,7 @@ def windows_unsupported(
     log: EventLog | Missing,
     attempts: Attempts | Missing,
 ) -> Finding | None:
-    seen = _host(host, lambda each: any(name in (each.os or "").lower() for name in OLD_WINDOWS))
+    seen = _host(host, lambda each: _old_windows((each.os or "").lower()))
     channel = channel_state(now, jobs, subject, log, attempts)
     if channel.works or seen is None:
         return None
@@ -142,6 +150,11 @@ def windows_unsupported(
         because=[seen.record.saying(f"the system is {seen.value.os}"), *channel.dead[:1]],
         fix=["Install the agent on Windows Server 2022, 2019 or 2016 with Desktop Experience."],
     )
+
+
+def _old_windows(system: str) -> bool:
+    """Other systems count their releases otherwise: a Linux may be a 2003."""
+    return "linux" not in system and any(name in system for name in OLD_WINDOWS)
 
 
 @rule("agent-server-core", "Does the server have a desktop?", explains=STOPPED | UNFINISHED)
@@ -158,7 +171,7 @@ def server_core(
     channel = channel_state(now, jobs, subject, log, attempts)
     if channel.works or seen is None:
         return None
-    unfinished = not isinstance(install, Missing) and not any(each.value.tenant_id for each in install.on_agent_hosts())
+    unfinished = reached.unregistered(install)
     return (proven if unfinished else likely)(
         f"{seen.probe} is a Server Core, where the agent cannot be set up.",
         because=[seen.record.saying(f"the edition is {seen.value.edition or seen.value.os}"), *channel.dead[:1]],
@@ -189,7 +202,13 @@ def faulty_update(
 def _has_faulty_update(host: HostResult) -> bool:
     updates = {name.upper() for name in host.updates}
     new = "2025" in (host.os or "") or (host.build or "").startswith(("26100", "10.0.26100"))
-    return new and FAULTY_KB in updates and REPAIR_KB not in updates
+    return new and FAULTY_KB in updates and REPAIR_KB not in updates and not _repaired(host.build or "")
+
+
+def _repaired(build: str) -> bool:
+    """A later cumulative update holds the repair under another name; the build tells."""
+    revision = build.partition("26100.")[2]
+    return revision.isdigit() and int(revision) >= REPAIRED
 
 
 @rule("agent-starved", "Has the server enough memory and processor?", explains={"agent-timeout", *QUARANTINE_EFFECTS})
@@ -218,15 +237,14 @@ def _cpu(host: HostResult) -> int | None:
 @rule("agent-execution-policy", "May the set-up run its PowerShell scripts?", explains={"agent-none-assigned"})
 def execution_policy(host: Host, install: AgentInstall) -> Finding | None:
     bad = next((seen for seen in host.on_agent_hosts() if _policy(seen.value)), None)
-    done = any(seen.value.tenant_id and seen.value.domains for seen in install.seen)
-    if bad is None or done:
+    if bad is None or not reached.unregistered(install):
         return None
     scope, value = _policy(bad.value) or ("", "")
     return likely(
         f"A PowerShell execution policy on {bad.probe} stops the agent from being registered.",
         because=[
             bad.record.saying(f"{scope} is {value}"),
-            install.record.saying("the agent is not registered and has no domain"),
+            install.record.saying("the agent is not registered"),
         ],
         fix=[f"Set {scope} to RemoteSigned or Undefined in the group policy, and run the agent's wizard again."],
     )
@@ -245,7 +263,7 @@ def credential_manager_disabled(
     services: Services, log: EventLog | Missing, install: AgentInstall | Missing
 ) -> Finding | None:
     down = all_stopped(services)
-    unfinished = not isinstance(install, Missing) and not any(each.value.tenant_id for each in install.seen)
+    unfinished = bool(reached.unregistered(install))
     refused = numbered(log, 7041)
     for seen in services.on_agent_hosts():
         vault = next((each for each in seen.value if each.name.lower() == "vaultsvc"), None)

@@ -210,8 +210,8 @@ def installation_unfinished(
     for seen in install.on_agent_hosts():
         mine = reached.of_probe(services.seen, seen.probe)
         service = next((state for each in mine if (state := agent_service(each))), None)
-        hangs = service is not None and service.state.lower() == "startpending" and not seen.value.tenant_id
-        if seen.value.tenant_id and seen.value.domains and not (seen.value.installed is False and service):
+        hangs = service is not None and service.state.lower() == "startpending" and seen.value.registered is False
+        if seen.value.registered is not False and not (seen.value.installed is False and service):
             continue
         if not (failed or hangs):
             continue
@@ -229,7 +229,7 @@ def installation_unfinished(
 )
 def registration_refused(install: AgentInstall, log: EventLog | Missing, trace: Trace | Missing) -> Finding | None:
     words = told(("(401) unauthorized", "401 unauthorized"), log, trace)
-    if words is None or any(seen.value.tenant_id and seen.value.domains for seen in install.on_agent_hosts()):
+    if words is None or not reached.unregistered(install):
         return None
     return likely(
         "The administrator who tried to register the agent lacked the right to do so.",

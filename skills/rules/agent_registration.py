@@ -36,7 +36,8 @@ def wrong_tenant(
     works = not isinstance(jobs, Missing) and channel_works(jobs, subject, now.at)
     if works or not strangers or len(strangers) < len(told):
         return None
-    return proven(
+    untold = [seen for seen in install.on_agent_hosts() if seen.value.installed and not seen.value.tenant_id]
+    return (likely if untold else proven)(
         f"The agent on {strangers[0].probe} belongs to another tenant, so this one never reaches it.",
         because=[
             strangers[0].record.saying(f"registered with tenant {strangers[0].value.tenant_id}"),
@@ -63,8 +64,8 @@ def domain_not_configured(
     known = {name.lower() for each in every for name in each.value.domains}
     if job is None or domain is None or not every or domain.lower() in known or channel_works(jobs, subject, now.at):
         return None
-    if past_the_agent(job):
-        return None
+    if past_the_agent(job) or len(every) < len(install.on_agent_hosts()):
+        return None  # an agent that does not tell its domains may serve this one
     coded_so = coded(jobs, subject, "NoAgentsAssigned", "NoActiveAgent", "InvalidResource")
     person = [placement.record.saying(f"stands in {placement.domain}")] if not isinstance(placement, Missing) else []
     return (proven if coded_so else likely)(

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from bot.diagnosis import Finding, Kind, Rule, likely, proven, rule
-from bot.evidence import Missing
+from bot.evidence import Because, Missing
 from skills.facts.jobs import Jobs, SubjectJob
 from skills.facts.log import Attempts
 from skills.facts.site import Contact, Contacts, EventLog, Host, Seen, Services
@@ -16,6 +16,7 @@ from skills.rules.channel_state import (
     UPDATER_SERVICES,
     agent_service,
     channel_state,
+    events,
     numbered,
     same_machine,
     told,
@@ -26,6 +27,9 @@ BOOT_LATE = timedelta(minutes=30)
 
 UNLISTED = frozenset({"agent-host-down", "agent-none-assigned"})
 """An agent that is away for ten days is no longer listed."""
+
+NOISE = 12009
+"""The agent's own number for trouble with performance counters."""
 
 CRASHES = (7031, 7034, 7000, 7009, 7041, 7038)
 
@@ -191,7 +195,7 @@ def updater_stopped(services: Services) -> Finding | None:
 def beside_connect(services: Services) -> Finding | None:
     for seen in services.on_agent_hosts():
         if agent_service(seen) and any(
-            each.name.lower() == "adsync" and each.state != "Missing" for each in seen.value
+            each.name.lower() == "adsync" and each.state not in ("Missing", "?") for each in seen.value
         ):
             return proven(
                 f"Entra Connect Sync runs on {seen.probe} as well, which is supported: look elsewhere first.",
@@ -207,7 +211,7 @@ def harmless_errors(log: EventLog) -> Finding | None:
         ("performance counter", "not a custom counter", "initialized as readonly", "registry key 'global'"),
         log,
         NOT_ASKED,
-    )
+    ) or _noise(log)
     if because is None:
         return None
     return proven(
@@ -215,6 +219,14 @@ def harmless_errors(log: EventLog) -> Finding | None:
         because=[because],
         fix=["Ignore them, or run lodctr /R if they disturb."],
     )
+
+
+def _noise(log: EventLog) -> Because | None:
+    """By its number, whatever language the text is in."""
+    for event, seen in events(log, ""):
+        if event.id == NOISE and "provisioningagent" in event.log.lower():
+            return seen.record.saying(f"the agent logged event {event.id} {event.count} times")
+    return None
 
 
 AGENT_SERVICE_RULES: tuple[Rule, ...] = (

@@ -220,9 +220,7 @@ def login_blocked(
     shut = next((way for way in ways if reached.blocked(way.of(reached.login))), None)
     if channel.works or shut is None or not reached.open_hosts(shut.others(reached.login)):
         return None
-    fresh = (
-        [] if isinstance(install, Missing) else [each for each in install.on_agent_hosts() if not each.value.tenant_id]
-    )
+    fresh = reached.unregistered(install)
     if not fresh and any(each.outcome != "ok" for each in shut.others(reached.login)):
         return None  # a registered agent lives without the sign-in pages; what else is blocked matters more
     hosts = reached.blocked(shut.of(reached.login))

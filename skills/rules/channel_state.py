@@ -117,11 +117,16 @@ def _failed_at(job: SyncJob | None) -> datetime | None:
 def _since(job: SyncJob | None, log: EventLog | Missing) -> datetime | None:
     if job and job.quarantine and job.quarantine.began:
         return job.quarantine.began
-    return min((event.at for event, _ in _broken(log) if event.at), default=None)
+    return first_of(_broken(log))
 
 
 def _at(event: Event) -> datetime | None:
     return event.at
+
+
+def first_of(found: Iterable[tuple[Event, object]]) -> datetime | None:
+    """When the earliest of these events was; a row of alike ones is dated by its newest."""
+    return min((event.began for event, _ in found if event.began), default=None)
 
 
 def _fresh(attempts: Attempts, now: datetime) -> tuple[Attempt, ...]:
@@ -221,7 +226,9 @@ def _short(text: str) -> str:
 
 
 def agent_service(seen: Seen[tuple[ServiceState, ...]]) -> ServiceState | None:
-    return next((each for each in seen.value if each.name.lower() == AGENT_SERVICE), None)
+    """None where there is none, or its state is not told."""
+    own = (each for each in seen.value if each.name.lower() == AGENT_SERVICE)
+    return next((each for each in own if each.state.lower() not in ("missing", "?")), None)
 
 
 def same_machine(one: str, other: str) -> bool:

@@ -12,7 +12,7 @@ from skills.facts.tenant import Now
 from skills.rules import reached
 from skills.rules.agent_service import all_stopped
 from skills.rules.chain import STOPPED, channel_works
-from skills.rules.channel_state import agent_service, numbered, told
+from skills.rules.channel_state import agent_service, first_of, numbered, told
 
 START = "Start the service AADConnectProvisioningAgent again."
 GmsaSeen = Seen[GmsaResult]
@@ -45,7 +45,7 @@ def logon_right_missing(services: Services, log: EventLog | Missing, gmsa: Gmsa 
             "Put NT SERVICE\\ALL SERVICES and the gMSA into “Log on as a service” of the group policy that wins there.",
             f"Run gpupdate /force on {seen.probe}. {START}",
         ],
-        since=refused[0][0].at if refused else service.since,
+        since=first_of(refused) or service.since,
     )
 
 
@@ -64,7 +64,7 @@ def not_managed(services: Services, log: EventLog | Missing, gmsa: Gmsa | Missin
             down[0].record.saying(f"{down[1].name} is {down[1].state}"),
         ],
         fix=["Run: sc.exe managedaccount aadconnectprovisioningagent true", START],
-        since=refused[0][0].at,
+        since=first_of(refused),
     )
 
 
@@ -103,7 +103,7 @@ def host_not_allowed(
     listed, name = seen.value.hosts_allowed, _host_name(seen.probe, host)
     if listed is not None and any(name.lower() in entry.lower() for entry in listed):
         return None
-    return (proven if listed is not None else likely)(
+    return (proven if listed is not None and not any(map(_may_hold_others, listed)) else likely)(
         f"{name} is not allowed to fetch the password of {seen.value.account or 'the gMSA'}.",
         because=[
             seen.record.saying(f"the password cannot be fetched; allowed: {', '.join(listed or ()) or 'not known'}"),
@@ -114,6 +114,11 @@ def host_not_allowed(
             f"Restart {name}, or purge its tickets (klist -li 0x3e7 purge). {START}",
         ],
     )
+
+
+def _may_hold_others(entry: str) -> bool:
+    """A group, whose members are not told: this server may be one of them. Accounts of computers end in `$`."""
+    return not entry.rstrip().endswith("$") and "=" not in entry
 
 
 def _goes_on(now: Now, jobs: Jobs | Missing, subject: SubjectJob | Missing) -> bool:
@@ -165,7 +170,7 @@ def encryption_types(
             "Run: Set-ADServiceAccount provAgentgMSA -KerberosEncryptionType AES128,AES256",
             f"Restart the server. {START}",
         ],
-        since=refused[-1][0].at,
+        since=first_of(refused),
     )
 
 
@@ -233,7 +238,9 @@ def account_gone(
 def _gone(seen: GmsaSeen) -> bool:
     words = (seen.error or "").lower()
     lost = "not found" in words or "cannot find" in words or "no such object" in words or "unresolved sid" in words
-    return seen.value.test is not True and (lost or (seen.value.account is None and seen.value.test is False))
+    return seen.value.test is not True and (
+        lost or ("account" in seen.value.extra and seen.value.account is None and seen.value.test is False)
+    )
 
 
 # A person's account in place of a gMSA.
@@ -251,7 +258,7 @@ def person_cannot_log_on(services: Services, log: EventLog) -> Finding | None:
             _event(refused[0], refused[0][0].text[:120]),
         ],
         fix=["Set the service back to its gMSA, with the right to log on as a service.", START],
-        since=refused[0][0].at,
+        since=first_of(refused),
     )
 
 

@@ -37,7 +37,7 @@ def proxy_not_configured(
     attempts: Attempts | Missing,
 ) -> Finding | None:
     channel, way = channel_state(now, jobs, subject, log, attempts), _walled(tcp, install, proxy)
-    if channel.works or way is None or (isinstance(proxy, Missing) and isinstance(install, Missing)):
+    if channel.works or way is None or not _config_seen(way.probe, install, proxy):
         return None
     passed, known = _by_proxy(tcp, way.probe), reached.system_proxy(way.probe, proxy)
     if not (passed or known):
@@ -57,6 +57,13 @@ def proxy_not_configured(
         ],
         since=channel.since,
     )
+
+
+def _config_seen(probe: str, install: AgentInstall | Missing, proxy: Proxy | Missing) -> bool:
+    """Whether somebody looked into the agent's file: where it cannot be read, no proxy in it means nothing."""
+    if isinstance(install, Missing) or not (mine := reached.of_probe(install.seen, probe)):
+        return not isinstance(proxy, Missing)
+    return any(each.value.config_read for each in mine)
 
 
 def _walled(tcp: Tcp, install: AgentInstall | Missing, proxy: Proxy | Missing) -> Route | None:

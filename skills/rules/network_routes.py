@@ -6,13 +6,13 @@ from bot.diagnosis import Finding, Kind, Rule, proven, rule
 from bot.evidence import Because, Missing
 from skills.facts.jobs import Jobs, SubjectJob
 from skills.facts.log import Attempts
-from skills.facts.site import AgentInstall, Contacts, EventLog, Host, Proxy, Seen, Tcp, Tls, WebSocket
+from skills.facts.site import AgentInstall, Contacts, EventLog, Host, Proxy, Seen, Services, Tcp, Tls, WebSocket
 from skills.facts.site_records import HostResult, Nic, TcpResult, TlsResult, WebSocketResult
 from skills.facts.tenant import Domains, Now
 from skills.rules import reached
 from skills.rules.chain import DEAF
 from skills.rules.channel import CLEAR, RESTART, plain, steps
-from skills.rules.channel_state import channel_state
+from skills.rules.channel_state import agent_service, channel_state
 from skills.rules.network_paths import EVERY_SITE
 from skills.rules.reached import routes
 
@@ -30,16 +30,16 @@ def user_bound_firewall(
     attempts: Attempts | Missing,
     tls: Tls | Missing,
     websocket: WebSocket | Missing,
+    services: Services | Missing,
 ) -> Finding | None:
+    """One server, two identities: what another server reaches says nothing of this one's firewall rules."""
     channel = channel_state(now, jobs, subject, log, attempts)
     shut = next((seen for seen in tcp.seen if is_service(seen.identity) and _bus(seen) == {False}), None)
-    if channel.works or shut is None:
+    free = _reached_by_a_person(shut.probe, tcp, tls, websocket) if shut else None
+    if channel.works or shut is None or free is None:
         return None
-    free = _reached_by_a_person(tcp, tls, websocket)
-    if free is None:
-        return None
-    return channel.sure(shut.agent_host)(
-        f"The firewall lets people on {shut.probe} out, but not the account {shut.identity} that the agent runs as.",
+    return channel.sure(shut.agent_host, _runs_the_agent(shut, services))(
+        f"The firewall lets people on {shut.probe} out, but not services: {shut.identity} is stopped.",
         because=[
             shut.record.saying(f"as {shut.identity} Azure Service Bus is blocked"),
             free.record.saying(f"as {free.identity} the same host is reached"),
@@ -50,12 +50,20 @@ def user_bound_firewall(
     )
 
 
-def _reached_by_a_person(tcp: Tcp, tls: Tls | Missing, websocket: WebSocket | Missing) -> Seen[Any] | None:
-    """A check of the same hosts that an ordinary account ran, and that passed."""
+def _runs_the_agent(seen: Seen[Any], services: Services | Missing) -> bool:
+    """Whether the check ran as the agent's own account: a probe has one of its own, and what stops it may not stop
+    the agent."""
+    every = () if isinstance(services, Missing) else reached.of_probe(services.seen, seen.probe)
+    accounts = [(own.account or "").lower() for each in every if (own := agent_service(each))]
+    return (seen.identity or "").lower() in accounts
+
+
+def _reached_by_a_person(probe: str, tcp: Tcp, tls: Tls | Missing, websocket: WebSocket | Missing) -> Seen[Any] | None:
+    """A check of the same hosts that an ordinary account ran on the same server, and that passed."""
     ran: list[Seen[Any]] = list(tcp.seen)
     for further in (tls, websocket):
         ran += () if isinstance(further, Missing) else further.seen
-    people = (seen for seen in ran if seen.identity and not is_service(seen.identity))
+    people = (seen for seen in reached.of_probe(ran, probe) if _is_person(seen.identity))
     return next((seen for seen in people if any(_passed(each) for each in seen.value)), None)
 
 
@@ -64,7 +72,12 @@ def _passed(result: TcpResult | TlsResult | WebSocketResult) -> bool:
 
 
 def is_service(identity: str | None) -> bool:
-    return bool(identity) and str(identity).lower().endswith(SERVICE_IDENTITIES)
+    name = (identity or "").lower()
+    return bool(name) and (name.endswith(SERVICE_IDENTITIES) or name.startswith(("nt service\\", "nt authority\\")))
+
+
+def _is_person(identity: str | None) -> bool:
+    return bool(identity) and identity != "computed" and not is_service(identity)
 
 
 def _bus(seen: Seen[tuple[TcpResult, ...]]) -> set[bool]:
@@ -140,9 +153,9 @@ def wrong_network_card(
 
 def _wrong_card(host: HostResult) -> Nic | None:
     """The preferred of several cards when it leads nowhere."""
-    cards = sorted(host.nics, key=lambda card: card.metric if card.metric is not None else 9999)
-    if not cards:
-        return None
+    if not host.nics or (len(host.nics) > 1 and any(card.metric is None for card in host.nics)):
+        return None  # which of them Windows prefers is not known
+    cards = sorted(host.nics, key=lambda card: card.metric or 0)
     lost = next((card for card in cards if (card.address or "").startswith("169.254.")), None)
     if lost and (lost is cards[0] or not any(card.gateway for card in cards if card is not lost)):
         return lost
@@ -248,9 +261,9 @@ def probe_identity(
     attempts: Attempts | Missing,
 ) -> Finding | None:
     channel = channel_state(now, jobs, subject, log, attempts)
-    person = next((seen for seen in tcp.on_agent_hosts() if seen.identity and not is_service(seen.identity)), None)
+    person = next((seen for seen in tcp.on_agent_hosts() if _is_person(seen.identity)), None)
     passed = all(way.buses and reached.open_hosts(way.buses) for way in plain(tcp))
-    if not channel.dead or person is None or not passed or person.identity == "computed":
+    if not channel.dead or person is None or not passed:
         return None
     return proven(
         f"The probe tested as {person.identity} and found the way open; the agent's own account may still be stopped.",

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from bot.evidence import Because, Missing, Record
 from skills.facts.site import AgentInstall, Dns, Proxy, Revocation, Seen, Tcp, Tls
-from skills.facts.site_records import TcpResult, TlsResult
+from skills.facts.site_records import AgentResult, TcpResult, TlsResult
 
 BUS_SUFFIXES = (".servicebus.windows.net", ".servicebus.usgovcloudapi.net", ".servicebus.chinacloudapi.cn")
 REGISTRATION_SUFFIXES = (".msappproxy.net", ".msappproxy.com", ".msappproxy.us", ".msappproxy.cn")
@@ -112,6 +112,12 @@ def system_proxy(probe: str, proxy: Proxy | Missing) -> str | None:
 
 def of_probe(seen: Iterable[Seen[T]], probe: str) -> tuple[Seen[T], ...]:
     return tuple(each for each in seen if each.probe == probe)
+
+
+def unregistered(install: AgentInstall | Missing) -> tuple[Seen[AgentResult], ...]:
+    """The agents, if none of them is registered. Empty where one is, and where one of them may be."""
+    every = () if isinstance(install, Missing) else install.on_agent_hosts()
+    return every if all(seen.value.registered is False for seen in every) else ()
 
 
 def _first(values: Iterable[T | None]) -> T | None:

@@ -33,8 +33,12 @@ def finds(pair: LookSeen) -> bool:
 
 def fails(pair: LookSeen) -> bool:
     """Nobody there, or no access. A look that broke for another reason says nothing."""
+    if finds(pair):
+        return False
     error = (pair[0].error or "").lower()
-    return not finds(pair) and (not error or "denied" in error or "access" in error or "insufficient" in error)
+    if pair[0].computed:  # one remark for each object; a name in it may hold any word
+        return any(each.startswith(("access denied", "insufficient")) for each in error.split("; ")) or not error
+    return not error or "denied" in error or "access" in error or "insufficient" in error
 
 
 def _contrast(pairs: Iterable[LookSeen]) -> tuple[LookSeen, LookSeen] | None:
@@ -101,7 +105,7 @@ def _seen(contrast: tuple[LookSeen, LookSeen] | None) -> list[Because]:
 def _denied(access: Access | Missing, containers: Containers | Missing, placement: Placement) -> list[Because]:
     found = [
         seen.record.saying(
-            f"the gMSA cannot read {seen.value.dn}" + ("" if seen.value.inherits else "; no inheritance")
+            f"the gMSA cannot read {seen.value.dn}" + ("; no inheritance" if seen.value.inherits is False else "")
         )
         for seen in (() if isinstance(access, Missing) else access.seen)
         if seen.value.gmsa_can_read is False

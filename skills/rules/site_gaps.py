@@ -10,7 +10,7 @@ from skills.facts.tenant import Now
 from skills.rules.agent_host import SKEW_S
 from skills.rules.chain import DEAF
 from skills.rules.channel_state import agent_service, channel_state, told
-from skills.rules.reached import of_probe
+from skills.rules.reached import of_probe, unregistered
 
 GUEST = ("#ext#",)
 WIZARD = (
@@ -21,10 +21,6 @@ WIZARD = (
 )
 
 
-def _set_up(install: AgentInstall) -> bool:
-    return any(seen.value.tenant_id and seen.value.domains for seen in install.on_agent_hosts())
-
-
 @rule(
     "agent-register-guest",
     "Was the agent registered by a member of this tenant?",
@@ -32,7 +28,7 @@ def _set_up(install: AgentInstall) -> bool:
 )
 def registered_by_guest(install: AgentInstall, log: EventLog | Missing, trace: Trace | Missing) -> Finding | None:
     words = told(GUEST, log, trace)
-    if words is None or _set_up(install):
+    if words is None or not unregistered(install):
         return None
     refused = told(("401", "have access", "unauthorized"), log, trace)
     return likely(
@@ -54,7 +50,7 @@ def wizard_refuses_password(
     install: AgentInstall, log: EventLog | Missing, trace: Trace | Missing, controllers: Controllers | Missing
 ) -> Finding | None:
     words = told(WIZARD, log, trace)
-    if words is None or _set_up(install):
+    if words is None or not unregistered(install):
         return None
     shut = _no_controller(controllers)
     return likely(
@@ -72,8 +68,8 @@ def wizard_refuses_password(
 def _no_controller(controllers: Controllers | Missing) -> Because | None:
     """On a server where no domain controller answers on the ports that a sign-in needs."""
     for seen in () if isinstance(controllers, Missing) else controllers.on_agent_hosts():
-        ports = [(each.port(88), each.port(389)) for each in seen.value]
-        if ports and all("ok" not in pair for pair in ports):
+        ports = {outcome for each in seen.value for number in (88, 389) if (outcome := each.port(number))}
+        if ports and "ok" not in ports:
             return seen.record.saying("no domain controller answers on ports 88 and 389")
     return None
 
@@ -111,13 +107,14 @@ def skew_by_contact(
     log: EventLog | Missing,
     attempts: Attempts | Missing,
 ) -> Finding | None:
-    """Where the server's own check of its clock could not be had; that check is the better witness."""
-    hosts = [each for each in contacts.contacts if each.agent_host]
-    off = [each for each in hosts if abs(each.skew_s or 0) > SKEW_S]
+    """Of servers whose own check of their clock could not be had; that check is the better witness."""
+    known, hosts = _checked(clock), [each for each in contacts.contacts if each.agent_host]
+    off = [each for each in hosts if abs(known.get(each.probe, each.skew_s or 0)) > SKEW_S]
+    heard = [each for each in off if each.probe not in known]
     channel = channel_state(now, jobs, subject, log, attempts)
-    if not isinstance(clock, Missing) or not off or len(off) < len(hosts) or channel.works or not channel.dead:
+    if not heard or len(off) < len(hosts) or channel.works or not channel.dead:
         return None
-    first, skew = off[0], off[0].skew_s or 0
+    first, skew = heard[0], heard[0].skew_s or 0
     record = first.record if first.relay else first.fallback_record
     return likely(
         f"The clock of {first.probe} is {abs(skew) // 60} minutes {'ahead' if skew > 0 else 'behind'}, "
@@ -129,6 +126,11 @@ def skew_by_contact(
         ],
         since=channel.since,
     )
+
+
+def _checked(clock: ServerClock | Missing) -> dict[str, int]:
+    every = () if isinstance(clock, Missing) else clock.seen
+    return {seen.probe: seen.value.skew_s for seen in every if seen.value.skew_s is not None}
 
 
 SITE_GAPS: tuple[Rule, ...] = (

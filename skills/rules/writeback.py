@@ -16,6 +16,8 @@ from skills.rules.standing import ad_object, failing, spoken
 DENIED = ("insufficientaccessrights", "insuff_access_rights", "00002098")
 PASSWORD_RIGHTS = ("password", "unexpire", "lockouttime", "pwdlastset")
 EXCHANGE_BUILD = (1, 1, 1107, 0)
+HIDDEN_NAME = "[hidden]@"
+"""A probe tells no names in e-mail addresses: whom such a line is about, nobody here can know."""
 GROUP_LIMIT, OBJECT_LIMIT = 50_000, 150_000
 
 
@@ -33,8 +35,9 @@ def _said(
     heard = told(words, log, trace)
     if heard is None:
         return None
-    names = [] if isinstance(who, Missing) else [who.subject.sam, who.subject.upn, who.subject.dn]
-    return heard, any(name and name.lower() in heard.says.lower() for name in names)
+    names = () if isinstance(who, Missing) else (who.subject.sam, who.subject.upn, who.subject.dn, who.subject.name)
+    own = any(name and name.lower() in heard.says.lower() for name in names)
+    return None if HIDDEN_NAME in heard.says and not own else (heard, own)
 
 
 PASSWORD_REFUSALS = (

@@ -280,8 +280,10 @@ def test_who_may_not_test_gets_no_button_to_test_with() -> None:
 
 
 def test_what_is_true_of_something_else_is_said_once() -> None:
-    text = plain(shown(directory_check.directory_check, "test the directory", BLOCKED).card)
+    given = shown(directory_check.directory_check, "test the directory", BLOCKED)
+    text = plain(given.card)
 
+    assert [each.ask for each in given.offers[1:]] == ["check the server"]
     assert "In the way, and not what you asked about" in text
     assert text.count("is listed as active") == 1
 

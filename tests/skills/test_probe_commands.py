@@ -480,6 +480,24 @@ def test_a_fleet_in_order_is_green() -> None:
     assert visible(fine.card)[0] == "PROBES"
 
 
+def test_a_probe_in_service_whose_relay_is_silent_is_not_green() -> None:
+    deaf = listed(RECORDS[:1], (contact("SRV-SYNC01", False, True, version="0.1.0", skew_s=0),))
+    assert visible(deaf.card)[0] == "LOOK AT THIS"
+    assert "test the network from SRV-SYNC01" in plain(deaf.card)
+
+
+def test_where_all_are_in_service_no_column_says_so_again() -> None:
+    fine = listed(RECORDS[:1], (contact("SRV-SYNC01", True, True, version="0.1.0", skew_s=0),))
+    assert "Standing" not in visible(fine.card)
+    assert "Standing" in visible(listed().card)
+
+
+async def test_a_confirmation_without_the_whole_fingerprint_says_what_is_missing(site: Fleet) -> None:
+    await site.applied()
+    told = await site.say(SAM, "confirm SRV-SYNC01 ABCD")
+    assert (told.state, await site.standing()) == ("FINGERPRINT?", "waiting")
+
+
 def test_a_hundred_probes_fit() -> None:
     many = tuple(replace(RECORDS[0], probe=probe(f"SRV-{n}", Standing.CONFIRMED)) for n in range(100))
     assert broken_promises(listed(many).card) == []

@@ -248,6 +248,12 @@ def test_the_accounts_that_a_probe_may_have_are_those_of_services(identity: str)
     assert not is_service("CORP\\eva")
 
 
+def test_harmless_errors_are_known_by_their_number_in_any_language() -> None:
+    world = HEALTHY | events(event("Leistungsindikator kann nicht gelesen werden", id=12009))
+    notes = {each.id for each in diagnose(world, ONPREM).found if each.rule.kind is Kind.NOTE}
+    assert "agent-noise-perfcounter" in notes
+
+
 # Names that the probe hides.
 
 REFUSED = "User {} : the password does not meet the password policy"
