@@ -50,7 +50,7 @@ demo: setup ## the whole system on this machine, with a chat page (STORY=…, PO
 
 .PHONY: test
 test: setup $(AZURITE)/node_modules/installed ## all tests, against a table emulator too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: quick
 quick: setup lint ## the quick tests, ruff and mypy

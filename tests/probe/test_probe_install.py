@@ -190,8 +190,13 @@ def needed(extra: str) -> set[str]:
     return {name for name, _ in seen}
 
 
+WINDOWS_ALONE = {"winkerberos"}
+"""Not installed elsewhere; needs nothing itself."""
+
+
 def _requires(name: str) -> Iterator[Requirement]:
-    yield from (Requirement(each) for each in metadata.requires(name) or ())
+    if name not in WINDOWS_ALONE or sys.platform == "win32":
+        yield from (Requirement(each) for each in metadata.requires(name) or ())
 
 
 def _on_windows(wanted: Requirement, extras: frozenset[str]) -> bool:
