@@ -10,12 +10,13 @@ from aiohttp import web
 from azure.core.credentials_async import AsyncTokenCredential
 
 from bot.clock import Clock
-from bot.enrolling import NEEDED, Announce, Enrolling, NotSetUp, Terms
+from bot.enrolling import FLOOR, NEEDED, Announce, Enrolling, NotSetUp, Terms
 from bot.relay.canary import Canary
 from bot.relay.client import NoProbes, Probes
 from bot.relay.contacts import SILENT_AFTER
 from bot.relay.enrol_door import EnrolDoor
 from bot.relay.enrolments import StoredEnrolments
+from bot.relay.envelope import PrivateKey
 from bot.relay.exchange import Exchange
 from bot.relay.fallback_door import FallbackDoor
 from bot.relay.link import Link
@@ -39,6 +40,8 @@ class ProbeSide:
     enrolment: Enrolling | NotSetUp = field(default_factory=NotSetUp)
     enrol_door: EnrolDoor | None = None
     fallback_door: FallbackDoor | None = None
+    key: PrivateKey | None = None
+    """The bot's own signing key."""
 
     def install(self, app: web.Application) -> None:
         if self.enrol_door:
@@ -78,7 +81,7 @@ async def open_probes(
     if missing or settings.signing_key is None or settings.public_url is None:
         yield ProbeSide(enrolment=NotSetUp(missing))
         return
-    tenant = next(iter(sorted(settings.allowed_tenants)), "")
+    tenant = settings.own_tenant
     namespace = _namespace(settings, credential)
     try:
         key = await signing_key(settings.signing_key, credential, local=settings.local)
@@ -90,10 +93,12 @@ async def open_probes(
     relay = ProvenLink(bot_link(namespace, clock), Canary(canary_link(namespace, clock), clock), clock)
     links: list[Link] = [relay, door]
     async with AsyncExitStack() as stack:
-        exchange = Exchange(enrolments, key, links, clock, tenant=tenant, instance=instance, silent_after=silent_after)
+        exchange = Exchange(
+            enrolments, key, links, clock, tenant=tenant, instance=instance, silent_after=silent_after, floor=FLOOR
+        )
         await stack.enter_async_context(exchange)
         enrolling = Enrolling(enrolments, terms, clock, announce)
-        yield ProbeSide(exchange, enrolling, EnrolDoor(enrolling, clock), door)
+        yield ProbeSide(exchange, enrolling, EnrolDoor(enrolling, clock), door, key)
 
 
 def _namespace(settings: Settings, credential: AsyncTokenCredential | None) -> Namespace:

@@ -88,7 +88,7 @@ def system(evidence: Evidence, probe: str) -> str | None:
 
 def events(evidence: Evidence, probe: str) -> str | None:
     log = _one(evidence, probe, EventLog)
-    return None if log is None else ", ".join(_summary(log)) or "nothing of the connection"
+    return None if log is None else ", and also ".join(_summary(log)) or "nothing of the connection"
 
 
 def _summary(log: Sequence[Event]) -> Iterator[str]:
@@ -101,7 +101,7 @@ def _summary(log: Sequence[Event]) -> Iterator[str]:
         elif any(words in text for words in NOT_CONNECTED):
             counts["could not connect"] += each.count
     if counts["could not connect"]:
-        yield f"could not connect, {counts['could not connect']} times"
+        yield f"could not connect {counts['could not connect']} times"
     if counts["connected"]:
         yield "connected"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from bot.evidence import Evidence, Missing
@@ -73,12 +74,12 @@ class FirewallRequest:
             return f"Firewall request: let {who} reach {', '.join(each.pattern for each in self.destinations[:2])}" + (
                 f" and {len(self.destinations) - 2} more." if len(self.destinations) > 2 else "."
             )
-        return f"Nothing is seen to be shut; this is the whole list that {who} needs."
+        return f"Nothing is seen to be shut; this is the whole list for {who}."
 
     def parts(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Heading and lines, in the order in which they are read."""
         yield "From", tuple(line for each in self.sources for line in _source(each)) or ("the agent's server",)
-        yield "To", tuple(line for each in self.destinations for line in _destination(each))
+        yield "To", tuple(line for each in _together(self.destinations) for line in _destination(*each))
         yield "Direction", ("Outbound only. Nothing inbound is needed.",)
         yield "Seen", self.evidence
         yield "Please not", NOT_TO_DO
@@ -91,8 +92,8 @@ class FirewallRequest:
         where = self.sources[0].server if self.sources else "the server"
         return (
             f"On {where}: whysync probe check tcp {' '.join(roles[:SHOWN_TESTS])}",
-            *(f"Or in PowerShell: {each}" for each in lines[:1]),
-            *lines[1:],
+            *(["Or there in PowerShell:"] if lines else []),
+            *(f"  {each}" for each in lines),
             "Each must say TcpTestSucceeded : True. Then restart the service AADConnectProvisioningAgent.",
         )
 
@@ -193,17 +194,23 @@ def _egress(seen: Sequence[Seen[HostResult]]) -> str | None:
 
 def _source(each: Source) -> Iterator[str]:
     yield f"{each.server}" + (f" ({', '.join(each.addresses)})" if each.addresses else " (addresses not known)")
-    yield f"Seen from outside as {each.egress or EGRESS.format(server=each.server)}"
+    yield f"  Seen from outside as {each.egress or EGRESS.format(server=each.server)}"
     if each.identity:
-        yield f"The tests ran as {each.identity}; the service runs without anybody logged on."
+        yield f"  The tests ran as {each.identity}; the service runs without anybody logged on."
     if each.proxy:
-        yield f"The agent goes through the proxy {each.proxy}: please let that proxy through as well."
+        yield f"  The agent goes through the proxy {each.proxy}: please let that proxy through as well."
 
 
-def _destination(each: Destination) -> Iterator[str]:
-    tested = f", tested as {', '.join(each.tested[:3])}" if each.tested and each.tested != (each.pattern,) else ""
-    yield f"{each.pattern}, {each.protocol}{tested}"
-    yield f"  Why: {WHY[each.role]}"
+def _together(destinations: Sequence[Destination]) -> Iterator[tuple[Destination, ...]]:
+    """Those for the same purpose on the same port: the reason is given once."""
+    yield from (tuple(each) for _, each in groupby(destinations, lambda each: (each.role, each.port)))
+
+
+def _destination(*alike: Destination) -> Iterator[str]:
+    for each in alike:
+        tested = f", tested as {', '.join(each.tested[:3])}" if each.tested and each.tested != (each.pattern,) else ""
+        yield f"{each.pattern}, {each.protocol}{tested}"
+    yield f"  Why: {WHY[alike[0].role]}"
 
 
 def _evidence(evidence: Evidence, probe: str, shut: Sequence[HostLine]) -> Iterator[str]:
@@ -218,4 +225,5 @@ def _evidence(evidence: Evidence, probe: str, shut: Sequence[HostLine]) -> Itera
         yield f"{when}, {probe}: {each.host}:{each.port} {in_words(each.worst)} ({way})"
     fine = [each.host for each in host_lines(evidence, probe) if each.well and not service_bus(each.host)]
     if fine:
-        yield f"{when}, {probe}: at the same time {', '.join(fine[:3])} answered"
+        meanwhile = "at the same time " if shut else ""
+        yield f"{when}, {probe}: {meanwhile}{', '.join(fine[:3])} answered"

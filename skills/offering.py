@@ -20,10 +20,12 @@ TESTS = {
 
 
 def about_servers(verdict: Verdict) -> tuple[Offer, ...]:
-    """For the first cause, and on the server where it was seen; at most two."""
-    if not verdict.causes:
-        return ()
-    first = verdict.causes[0]
+    """For the first cause."""
+    return about_cause(verdict.causes[0]) if verdict.causes else ()
+
+
+def about_cause(first: Found) -> tuple[Offer, ...]:
+    """On the server where it was seen; at most two."""
     server = server_of(first)
     offers = []
     if first.id in FOR_THE_FIREWALL:

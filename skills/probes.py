@@ -74,9 +74,11 @@ async def _enrol(ask: Ask, name: str, enrolling: Enrolling, reach: Reach) -> Ans
 
 @_in_chat
 async def _confirm(ask: Ask, name: str, enrolling: Enrolling, reach: Reach) -> Answer:
-    fingerprint = fingerprint_in(ask.text.partition(name)[2]) if name else None
-    if not name or not fingerprint:
+    if not name:
         return view.which(ask, "confirm SRV-SYNC01 and the fingerprint as the server shows it", reach.clock.now())
+    fingerprint = fingerprint_in(ask.text.partition(name)[2])
+    if not fingerprint:
+        return view.no_fingerprint(ask, name, reach.clock.now())
     return view.confirmed(ask, await enrolling.confirm(name, fingerprint, ask.asker_id or ""), reach.clock.now())
 
 

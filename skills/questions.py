@@ -2,6 +2,7 @@
 
 from bot.answering import About, Askable, Later
 from skills import phrases
+from skills.acting import ACTS, GUIDES
 from skills.agent_health import agent_health
 from skills.directory_check import directory_check
 from skills.endpoints import endpoints
@@ -18,12 +19,6 @@ from skills.sync_status import sync_status
 from skills.why_not_syncing import is_synced, why_not_syncing
 
 LATER: tuple[Later, ...] = (
-    Later(
-        (phrases.RUN_NOW, phrases.CLEAR_RESTART, phrases.ALLOW_DELETES, phrases.RESTORE),
-        "I only look so far: I cannot change anything in the tenant yet. "
-        "Ask me for the cause, and do it in the portal.",
-        About.NOTHING,
-    ),
     Later(
         (phrases.DELETES_PENDING,),
         "I cannot list held deletions yet; ask for the sync status to see whether a job holds any.",
@@ -60,6 +55,8 @@ SKILLS: tuple[Askable, ...] = (
     recent_errors,
     config_changes,
     explain_code,
+    *ACTS,
+    *GUIDES,
     *PROBE_COMMANDS,
     helping,
     *LATER,

@@ -19,6 +19,8 @@ class Silence:
     """What is not heard, and what follows from it: never more."""
     unheard: bool
     """Nothing at all is heard of it, so a person has to look."""
+    partly: bool = False
+    """Silent on Service Bus alone."""
 
 
 def silences(contacts: Contacts | Missing, only: str | None = None) -> tuple[Silence, ...]:
@@ -31,7 +33,9 @@ def _silence(each: Contact) -> Silence | None:
     since = f" since {each.last_seen:%d %b %Y %H:%M} UTC" if each.last_seen else ""
     match each.relay, each.fallback:
         case False, True:
-            return Silence(each.probe, f"{each.probe} answers over HTTPS and is silent on Service Bus.", False)
+            return Silence(
+                each.probe, f"{each.probe} answers over HTTPS and is silent on Service Bus.", False, partly=True
+            )
         case False, False:
             says = (
                 f"{each.probe} is silent on both ways{since}: the server, its probe or its whole way out is down. "

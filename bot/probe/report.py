@@ -204,9 +204,12 @@ def _others(answers: Mapping[str, Answer]) -> Iterator[str]:
     for name, answer in answers.items():
         if answer.error:
             yield f"{name}: {answer.error}"
+    noted: dict[tuple[str, str], list[str]] = {}
     for name, row in _rows(answers, *answers):
         if row.get("note"):
-            yield f"{name} {row.get('host', '')}: {row['note']}"
+            noted.setdefault((name, str(row["note"])), []).append(str(row.get("host", "")))
+    for (name, note), hosts in noted.items():
+        yield f"{name} {', '.join(dict.fromkeys(hosts))}: {note}"
 
 
 def _because(each: Because) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class Targets:
         wanted = name.strip().rstrip(".").lower()
         found = tuple(each for each in self.every if wanted in (each.host, each.role.value))
         if not found:
-            raise UnknownTarget(f"{name[:100]!r} is not on this server's list of targets")
+            raise UnknownTarget(f"{name[:100]!r} is no check, no role, and no host: it is not on this server's list")
         return found
 
     @property

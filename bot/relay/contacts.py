@@ -15,6 +15,7 @@ SILENT_AFTER: Final = 90.0
 """Three heartbeats of thirty seconds."""
 DEAF_AFTER: Final = 10.0
 LONGEST_NAME: Final = 253
+VERSION_PARTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,16 @@ class About:
         told = told["data"] if isinstance(told.get("data"), Mapping) else told
         domain, version = _name(told.get("domain")), _name(told.get("version"))
         return cls(domain, told.get("agentHost") is True, version)
+
+
+def older(version: str, floor: str) -> bool:
+    """Number by number; what is no version is not judged."""
+    own, least = (each.split(".") for each in (version, floor))
+    return all(part.isdecimal() for part in own) and _numbers(own) < _numbers(least)
+
+
+def _numbers(parts: Iterable[str]) -> list[int]:
+    return [*map(int, parts), *[0] * VERSION_PARTS][:VERSION_PARTS]
 
 
 def _name(value: Any) -> str | None:
@@ -94,6 +105,11 @@ class Contacts:
 
     def agent_host(self, gen: str) -> bool:
         return self._of(gen).about.agent_host
+
+    def software(self, gen: str) -> str | None:
+        """The version that it named as it last opened a session."""
+        last = max(self._of(gen).signs.values(), key=lambda sign: sign.mono, default=None)
+        return last.session.software if last else None
 
     def keep_only(self, gens: Iterable[str]) -> None:
         kept = set(gens)

@@ -5,7 +5,7 @@ What a probe's program answers to a command (`Result`): `data` is the answer of 
 `too-many`, `not-here`, `timeout`, `too-large`, `crashed`. A check that could not be run answers with `ok` null, never
 with silence. Beside the checks there is the operation `about`, without arguments, asked once for each session: its
 data is `{"domain": text or null, "agentHost": true or false, "version": text}`. It needs no place among the enrolled
-operations; a probe that does not list it in its hello is not asked.
+operations; a probe that does not list it in its hello is not asked. A probe older than the floor is asked only `clock`.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from bot.clock import Clock
 from bot.evidence import SourceError
 from bot.relay.client import CheckAnswer, ProbeContact
 from bot.relay.commands import Commands
-from bot.relay.contacts import SILENT_AFTER, About, Contacts
+from bot.relay.contacts import SILENT_AFTER, About, Contacts, older
 from bot.relay.envelope import Alive, Answered, EnrolledProbe, PrivateKey, PublicKey, Say, Standing, sender_of
 from bot.relay.hedging import Unanswered, ended, within
 from bot.relay.link import Link, Unsent, Way
@@ -67,18 +67,26 @@ class Exchange:
         deadline: float = DEADLINE,
         hedge_after: float = HEDGE_AFTER,
         silent_after: float = SILENT_AFTER,
+        floor: str = "0",
         meter: Meter | None = None,
         audit: Audit = no_audit,
     ) -> None:
         self._registry, self._clock, self._tenant, self._instance = registry, clock, tenant, instance
-        self._deadline, self._audit = deadline, audit
+        self._deadline, self._floor, self._audit = deadline, floor, audit
         self._links = {link.way: link for link in links}
         meter = NoMeter() if meter is None else meter
         self.refusals = Refusals(clock, meter)
         self._contacts = Contacts(clock, links, silent_after)
         self._commands = Commands(key, clock, self._links, self._contacts, meter, instance)
         self._questions = Questions(
-            self._commands, self._contacts, self._fresh, clock, instance, deadline=deadline, hedge_after=hedge_after
+            self._commands,
+            self._contacts,
+            self._fresh,
+            clock,
+            instance,
+            deadline=deadline,
+            hedge_after=hedge_after,
+            floor=floor,
         )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._replying: set[tuple[str, Way]] = set()
@@ -128,7 +136,7 @@ class Exchange:
             self._contacts.alive(gen, way, reaction.contact)
             if reaction.opened:
                 self._commands.reopened(gen, way, reaction.contact.sid)
-                if ABOUT in reaction.contact.caps:
+                if ABOUT in reaction.contact.caps and not older(reaction.contact.software, self._floor):
                     self._own(self._learn(probe, way))
         elif isinstance(reaction, Answered) and not self._commands.answered(gen, way, reaction):
             self.refusals.add("late", way, gen)

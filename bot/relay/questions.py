@@ -5,16 +5,17 @@ import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
 from bot.clock import Clock
+from bot.patience import is_patient
 from bot.relay.answers import answer_of
 from bot.relay.client import CheckAnswer
 from bot.relay.commands import Commands
-from bot.relay.contacts import Contacts
+from bot.relay.contacts import Contacts, older
 from bot.relay.envelope import EnrolledProbe
 from bot.relay.hedging import Hedge, SessionOver, Unanswered, ended, first_of
 from bot.relay.link import Way
@@ -25,7 +26,13 @@ log = logging.getLogger("whysync.probes")
 
 HOME: Final = 2.0
 """Seconds that an answer needs to come back, so that a check must end earlier."""
+LONGER: Final[Mapping[str, float]] = {"websocket": 45.0}
+"""Seconds for who is patient. Where it may, the check keeps quiet for twenty seconds; the common deadline leaves it
+six, in which an idle connection hardly shows what becomes of it."""
 TOO_LONG: Final = "the question is too long for the channel to the probe"
+TIME_ONLY: Final = frozenset({"clock"})
+"""What a probe below the floor is still asked."""
+TOO_OLD: Final = "this probe runs version {version}, older than {floor}, and is asked for nothing but the time"
 
 Args = Mapping[str, str]
 
@@ -35,14 +42,17 @@ class Question:
     probe: EnrolledProbe
     check: str
     args: Args
+    within: float | None = None
+    """None: as long as any other question."""
 
     @property
     def gen(self) -> str:
         return self.probe.identity.gen
 
     @property
-    def key(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-        return self.gen, self.check, tuple(sorted(self.args.items()))
+    def key(self) -> tuple[str, str, tuple[tuple[str, str], ...], float | None]:
+        """A short look is no answer to who asked for a long one."""
+        return self.gen, self.check, tuple(sorted(self.args.items())), self.within
 
 
 class _NotKept(Exception):  # noqa: N818  # carries an answer past the memory
@@ -66,10 +76,11 @@ class Questions:
         *,
         deadline: float,
         hedge_after: float,
+        floor: str = "0",
     ) -> None:
         self._commands, self._contacts, self._fresh = commands, contacts, fresh
         self._clock, self._steady, self._instance = clock, Steady(clock), instance
-        self._deadline, self._hedge_after = deadline, hedge_after
+        self._deadline, self._hedge_after, self._floor = deadline, hedge_after, floor
         self._kept: SharedReads[CheckAnswer] = SharedReads(clock)
         self._turns: dict[tuple[str, str], asyncio.Lock] = {}
 
@@ -84,17 +95,29 @@ class Questions:
         """None where there is no way to the probe, where it cannot make the check, and where it stays silent."""
         if not self._ways(question):
             return None
+        if words := self._too_old(question):
+            return self._unasked(question, words)
+        if is_patient():
+            question = replace(question, within=LONGER.get(question.check))
         try:
             return await self._kept.get(question.key, partial(self._fetch, question))
         except _NotKept as told:
             return told.answer
         except MalformedError:
-            at, names = self._clock.now(), (question.probe.identity.probe, question.check)
-            return CheckAnswer(*names, None, at, None, None, TOO_LONG, self._contacts.agent_host(question.gen))
+            return self._unasked(question, TOO_LONG)
         except Unanswered as error:
             codes = {"reason": error.reason, "corr": question.gen[:8]}
             log.warning("a probe did not answer %s: %s", question.check, error.reason, extra=codes)
             return None
+
+    def _too_old(self, question: Question) -> str:
+        version = self._contacts.software(question.gen) or ""
+        spared = question.check in TIME_ONLY or not older(version, self._floor)
+        return "" if spared else TOO_OLD.format(version=version, floor=self._floor)
+
+    def _unasked(self, question: Question, words: str) -> CheckAnswer:
+        at, names = self._clock.now(), (question.probe.identity.probe, question.check)
+        return CheckAnswer(*names, None, at, None, None, words, self._contacts.agent_host(question.gen))
 
     def _ways(self, question: Question) -> list[Way]:
         up = (way for way in Way if self._contacts.on(question.gen, way))
@@ -102,7 +125,7 @@ class Questions:
 
     async def _fetch(self, question: Question) -> tuple[CheckAnswer, int]:
         began = self._clock.monotonic()
-        until = began + self._deadline
+        until = began + (question.within or self._deadline)
         async with self._turn(question, until):
             attempts = [partial(self._attempt, question, way, until) for way in self._ways(question)]
             result = await Hedge(attempts, self._clock, after=self._hedge_after, until=until).answer()

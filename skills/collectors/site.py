@@ -1,10 +1,14 @@
 """The on-premises view: who is in contact, and one collector for each check that a probe can run."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from bot.evidence import Collector, Record, SourceError, collector
+from bot.patience import patiently
 from bot.reach import Reach
+from bot.relay.client import CheckAnswer
 from skills.collectors.places import is_name, places
 from skills.facts import site
 from skills.facts.ad import AdObject
@@ -14,6 +18,10 @@ from skills.facts.subject import AdAccount, Subject
 K = TypeVar("K", bound=SiteFact[Any])
 PATIENCE = 25.0
 """Seconds: a check may take 20 on the probe."""
+LONG_PATIENCE = 50.0
+"""For the quiet connection, where the network itself is asked about; 45 of them on the way and on the probe."""
+ENOUGH = 22.0
+"""Seconds for all commands of one check: what has come until then counts, so that one slow command loses no other."""
 
 
 @collector("site:contact")
@@ -37,10 +45,30 @@ async def _asking(kind: type[SiteFact[Any]], subject: Subject, reach: Reach) -> 
 
 async def run(kind: type[K], reach: Reach, *asked: Mapping[str, str], only: str | None = None) -> K:
     """Runs a check on every probe, or on one. Raises SourceError with the reason why none could run it."""
-    answers = [answer for args in asked for answer in await reach.probes.ask(kind.check, args, only=only)]
+    answers: list[CheckAnswer] = []
+    try:
+        async with asyncio.timeout(ENOUGH if len(asked) > 1 else None):
+            for args in asked:
+                answers += await reach.probes.ask(kind.check, args, only=only)
+    except TimeoutError:
+        if not answers:
+            raise
     if not answers:
         raise SourceError(await _why_nobody_answered(reach, only))
     return site_fact(kind, answers)
+
+
+def patient(collectors: Iterable[Collector[Subject, Reach, Any]]) -> tuple[Collector[Subject, Reach, Any], ...]:
+    """The same, but the quiet connection is watched for as long as it takes."""
+    return tuple(_patient(each) if each.gives is site.WebSocket else each for each in collectors)
+
+
+def _patient(each: Collector[Subject, Reach, K]) -> Collector[Subject, Reach, K]:
+    async def ask(subject: Subject, reach: Reach) -> K:
+        with patiently():
+            return await each.ask(subject, reach)
+
+    return replace(each, ask=ask, within=LONG_PATIENCE)
 
 
 async def _why_nobody_answered(reach: Reach, only: str | None) -> str:

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 
-from bot.answering import Answer, Case
+from bot.answering import Answer, Case, Offer
 from bot.cards.elements import Element, heading, labelled, line, run
 from bot.evidence import Evidence, Missing
 from skills.facts.site import AgentInstall, Contact, Contacts, Services
 from skills.facts.subject import Subject
 from skills.facts.tenant import Agent, Agents
 from skills.judging import judge
+from skills.offering import about_servers
+from skills.verdict import Verdict
 from skills.views.parts import some
 from skills.views.verdict import answer_with, offers_of, verdict_card
 from skills.views.words import stamp
@@ -20,9 +22,19 @@ AGENT_SERVICE = "AADConnectProvisioningAgent"
 
 def agents_answer(case: Case[Subject]) -> Answer:
     verdict = judge(case)
-    offers = offers_of(verdict, case.ask.text)
+    offers = (*offers_of(verdict, case.ask.text), *_next(case, verdict))
     listed = [*listed_agents(case.evidence), *seen_servers(case.evidence)]
     return answer_with(verdict, verdict_card(verdict, case.ask.asker_name, offers, listed), offers)
+
+
+def _next(case: Case[Subject], verdict: Verdict) -> tuple[Offer, ...]:
+    """What probes could tell further: of the first cause; where there is none, of the agents beside each other."""
+    if verdict.causes:
+        return about_servers(verdict)
+    contacts = case.evidence.get(Contacts)
+    seen = () if isinstance(contacts, Missing) else contacts.contacts
+    test = (Offer("Test the network", "test the network"),) if seen else ()
+    return (*test, Offer("Compare the agents", "compare the agents")) if len(seen) > 1 else test
 
 
 def listed_agents(evidence: Evidence) -> list[Element]:

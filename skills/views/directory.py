@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from bot.answering import Answer, Case
-from bot.cards.elements import Element, bullets, labelled, line, run, table
+from bot.cards.elements import Element, bullets, fold, labelled, line, run, table
 from bot.evidence import Evidence
 from skills.facts.site import Access, Containers, Control, Controllers
 from skills.facts.site_records import ContainerState, ControllerState
@@ -22,7 +22,7 @@ ATTRIBUTES = 4
 
 def failures(evidence: Evidence, probe: str) -> Sequence[str]:
     return [
-        *(f"{each.dc}: {_ports(each)}" for each in _controllers(evidence, probe) if _shut(each)),
+        *(f"{each.dc}: {some(_outcomes(each), 3)}" for each in _controllers(evidence, probe) if _shut(each)),
         *(f"{each.dc} does not replicate" for each in _controllers(evidence, probe) if each.replication_error),
         *(f"{each.dn} {_state(each)}" for each in _containers(evidence, probe) if _lost(each)),
         *(["the known-good object is not found"] if _control(evidence, probe) is False else []),
@@ -45,7 +45,7 @@ def directory_answer(case: Case[Subject]) -> Answer:
 
 def per_server(evidence: Evidence, probe: str) -> list[Element]:
     return [
-        *_controller_table(_controllers(evidence, probe)),
+        *_of_controllers(probe, _controllers(evidence, probe)),
         *_known_good(evidence, probe),
         *_scope(_containers(evidence, probe)),
         *_rights(evidence, probe),
@@ -60,9 +60,18 @@ def _containers(evidence: Evidence, probe: str) -> tuple[ContainerState, ...]:
     return tuple(one for each in seen_by(evidence, probe, Containers) for one in each.value)
 
 
-def _controller_table(known: Sequence[ControllerState]) -> list[Element]:
+def _of_controllers(probe: str, known: Sequence[ControllerState]) -> list[Element]:
+    """Those that are ill in full, the others in a line to tap."""
     if not known:
         return [line(f"{NOT_TRIED} domain controllers: not looked at")]
+    ill = [each for each in known if _shut(each) or each.replication_error or not each.ports]
+    fine = [each for each in known if each not in ill]
+    label = f"{GOOD} {len(fine)} {'other ' if ill else ''}controller{'s' if len(fine) != 1 else ''} on all ports"
+    folded = fold(f"controllers-{probe}".lower(), label, _controller_table(fine)) if fine else []
+    return [*(_controller_table(ill) if ill else []), *folded]
+
+
+def _controller_table(known: Sequence[ControllerState]) -> list[Element]:
     rows = [(each.dc, _ports(each), _replicated(each)) for each in known[:SHOWN]]
     more = [line(run(f"and {len(known) - SHOWN} more", subtle=True))] if len(known) > SHOWN else []
     return [table(("Controller", "Ports", "Replicated"), rows, [4, 4, 3]), *more]
@@ -70,6 +79,10 @@ def _controller_table(known: Sequence[ControllerState]) -> list[Element]:
 
 def _shut(each: ControllerState) -> list[str]:
     return [port for port, outcome in each.ports if outcome != "ok"]
+
+
+def _outcomes(each: ControllerState) -> list[str]:
+    return [f"port {port} {outcome}" for port, outcome in each.ports if outcome != "ok"]
 
 
 def _ports(each: ControllerState) -> str:

@@ -22,6 +22,7 @@ from bot.cards.elements import (
 from bot.enrolling import FLOOR, Invited, Revoked
 from bot.relay.application import COMMAND, LONGEST_TOKEN
 from bot.relay.client import ProbeContact
+from bot.relay.contacts import older
 from bot.relay.enrolment import INVITED_FOR
 from bot.relay.enrolments import ProbeRecord
 from bot.relay.envelope import Standing
@@ -125,6 +126,11 @@ def which(ask: Ask, example: str, now: datetime) -> Answer:
     return _answer(ask, _notice("Which one?", headline), headline, now, outcome=Outcome.NOT_UNDERSTOOD)
 
 
+def no_fingerprint(ask: Ask, name: str, now: datetime) -> Answer:
+    headline = f"I did nothing: after confirm {name} comes the fingerprint, whole, as the server's own screen shows it."
+    return _answer(ask, _notice("Fingerprint?", headline), headline, now, outcome=Outcome.NOT_UNDERSTOOD)
+
+
 def say_it_plainly(ask: Ask, now: datetime) -> Answer:
     headline = "I did nothing: I do this only when it is asked for plainly, of one server, as in: revoke SRV-SYNC01"
     return _answer(ask, _notice("Say it plainly", headline), headline, now, outcome=Outcome.NOT_UNDERSTOOD)
@@ -171,8 +177,7 @@ def listed(
     tone = Tone.WARNING if remarks or not records else Tone.GOOD
     body = [title(headline, state="Look at this" if remarks else "Probes", tone=tone), *bullets(remarks[:SHOWN])]
     if shown:
-        rows = [_row(each, heard.get(each.name.lower())) for each in shown[:SHOWN]]
-        body.append(table(("Probe", "Standing", "Last heard", "Version, clock"), rows, (3, 3, 4, 3)))
+        body.append(_table([(each, heard.get(each.name.lower())) for each in shown[:SHOWN]]))
         body += [line(run(f"and {len(shown) - SHOWN} more", subtle=True))] if len(shown) > SHOWN else []
         body += fold("who", "Where they run, and who let them in", [_story(each, names) for each in shown[:SHOWN]])
     else:
@@ -186,6 +191,15 @@ def _headline(records: Sequence[ProbeRecord]) -> str:
     counted = [(sum(each.probe.standing is standing for each in records), word) for standing, word in STANDINGS.items()]
     told = ", ".join(f"{count} {word}" for count, word in counted if count)
     return f"{len(records)} {'probe' if len(records) == 1 else 'probes'}: {told}."
+
+
+def _table(shown: Sequence[tuple[ProbeRecord, ProbeContact | None]]) -> Element:
+    """Where all are in service, the headline says it, and a phone has room for the rest."""
+    rows = [_row(*each) for each in shown]
+    if {row[1] for row in rows} == {STANDINGS[Standing.CONFIRMED]}:
+        short = [(name, heard, told) for name, _, heard, told in rows]
+        return table(("Probe", "Last heard", "Version, clock"), short, (3, 4, 3))
+    return table(("Probe", "Standing", "Last heard", "Version, clock"), rows, (3, 3, 4, 3))
 
 
 def _row(record: ProbeRecord, contact: ProbeContact | None) -> tuple[str, str, str, str]:
@@ -229,16 +243,12 @@ def _of_contact(name: str, contact: ProbeContact | None) -> Iterator[str]:
         last = contact.last_seen if contact else None
         yield f"{name} {f'is silent since {stamp(last)}' if last else 'was never heard'}. Does its service run?"
         return
-    if contact.version and _older(contact.version):
+    if contact.fallback and contact.relay is False:
+        yield f"{name} is heard over HTTPS and not over the relay. To see why: test the network from {name}"
+    if contact.version and older(contact.version, FLOOR):
         yield f"{name} runs version {contact.version}, older than {FLOOR}: it is asked for nothing but the time."
     if contact.skew_s is not None and abs(contact.skew_s) >= SKEWED:
         yield f"{name}: {_skew(contact.skew_s)}. Kerberos refuses at 300 s."
-
-
-def _older(version: str) -> bool:
-    """What is no version is not judged."""
-    parts = version.split(".")
-    return all(part.isdecimal() for part in parts) and [*map(int, parts)] < [*map(int, FLOOR.split("."))]
 
 
 def _story(record: ProbeRecord, names: Mapping[str, str]) -> Element:

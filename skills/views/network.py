@@ -16,7 +16,7 @@ from skills.seen import seen_by
 from skills.server_verdict import Topic, judge_servers, seen_probes
 from skills.servers import NETWORK
 from skills.views.parts import foot_of, some
-from skills.views.servers import BAD, GOOD, NOT_TRIED, aboutless, each_probe, offers_of, servers_answer
+from skills.views.servers import BAD, GOOD, NOT_TRIED, aboutless, each_probe, glued, offers_of, servers_answer
 from skills.views.verdict import answer_with
 
 SHOWN_BAD = 8
@@ -61,10 +61,10 @@ def _about_host(case: Case[Subject], host: str) -> Answer:
         headline, word, tone = f"{host} {why}", "Not tested", Tone.WARNING
     body = [
         title(headline, state=word, tone=tone),
-        *(labelled(probe, _all_steps(each)) for probe, each in lines),
+        *glued([labelled(probe, _all_steps(each)) for probe, each in lines]),
         *([] if lines else _whole_list(case.evidence, probes)),
         labelled("Of all that was tested", run(verdict.headline, most=400)),
-        *each_probe(case, TOPIC, per_server),
+        *glued([*each_probe(case, TOPIC, per_server)]),
         *foot_of(case),
     ]
     verdict = replace(verdict, headline=headline) if not verdict.causes else verdict
@@ -109,6 +109,9 @@ def _hosts_table(lines: Sequence[HostLine]) -> Element:
     if any(each.proxied for each in lines):
         rows = [(_host(each), _way(each.name, each.direct), _way(None, each.proxied), _beyond(each)) for each in lines]
         return table(("Host", "Direct", "By proxy", "Beyond"), rows, [4, 3, 3, 3])
+    if all(each.way not in (None, WELL) for each in lines):
+        rows2 = [(_host(each), _way(each.name, each.direct)) for each in lines]
+        return table(("Host", "Name, port"), rows2, [5, 4])
     rows3 = [(_host(each), _way(each.name, each.direct), _beyond(each)) for each in lines]
     return table(("Host", "Name, port", "Beyond"), rows3, [5, 3, 3])
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bot.answering import Answer, Case, Offer
 from bot.cards.elements import Element, Tone, bullets, card, fold, heading, labelled, line, run, table, title
 from skills.agent_proxy_settings import FILE, proxy_settings
-from skills.facts.endpoints import ENDPOINTS, Cloud, Endpoint, When
+from skills.facts.endpoints import ENDPOINTS, Cloud, Endpoint, Role, When
 from skills.facts.subject import Subject
 from skills.firewall_request import request_of
 from skills.server_verdict import asked_probes, judge_servers
@@ -21,7 +21,7 @@ CLOUDS = {
     Cloud.US_GOVERNMENT: "the US Government cloud",
     Cloud.CHINA: "the cloud in China",
 }
-OTHERS = {Cloud.WORLDWIDE: "in us government", Cloud.US_GOVERNMENT: "in china", Cloud.CHINA: ""}
+OTHERS = {Cloud.WORLDWIDE: "US Government", Cloud.US_GOVERNMENT: "China", Cloud.CHINA: ""}
 NO_LIST = "Nobody publishes a list of the agent's hosts for China."
 BY_ANALOGY = ("*.servicebus.chinacloudapi.cn", "*.msappproxy.cn", "login.partner.microsoftonline.cn")
 ON_NAMES = (
@@ -37,7 +37,7 @@ def firewall_answer(case: Case[Subject]) -> Answer:
     asked = request_of(case.evidence, asked_probes(case))
     body: list[Element] = [
         title(asked.headline, state="Request", tone=Tone.ACCENT),
-        *not_heard(case.evidence, case.subject.probe),
+        *not_heard(case.evidence, case.subject.probe, partly=False),
     ]
     for name, lines in asked.parts():
         body += [
@@ -57,7 +57,7 @@ def proxy_answer(case: Case[Subject]) -> Answer:
     told = proxy_settings(case.evidence, asked_probes(case))
     body = [
         title(told.headline, state="Proxy", tone=Tone.ACCENT),
-        *not_heard(case.evidence, case.subject.probe),
+        *not_heard(case.evidence, case.subject.probe, partly=False),
         labelled("File", run(FILE, most=300)),
         heading("To stand just before </configuration>"),
         *(line(run(each.strip(), most=400), spacing="None") for each in told.snippet),
@@ -88,9 +88,10 @@ def endpoints_answer(case: Case[Subject]) -> Answer:
     body: list[Element] = [title(headline, state="List", tone=Tone.ACCENT)]
     listed = ENDPOINTS[cloud]
     body += _lists(listed) if listed else _china()
-    offers = [Offer("Firewall request", "firewall request"), Offer("Test the network", "test the network")]
+    tests = [Offer("Firewall request", "firewall request"), Offer("Test the network", "test the network")]
+    offers = [] if case.ask.plain else tests  # only admins may ask those
     if other := OTHERS[cloud]:
-        offers.append(Offer(f"And {other}", f"which endpoints does the agent need {other}"))
+        offers.append(Offer(f"And in {other}", f"which endpoints does the agent need in {other}"))
     verdict = bare_verdict(case, State.FINE, headline)
     document = {**verdict.as_json(), "endpoints": [_entry(each) for each in listed]}
     return Answer(card(body, headline), document, offers=tuple(offers))
@@ -108,11 +109,19 @@ def _entry(each: Endpoint) -> dict[str, object]:
 
 def _lists(listed: Sequence[Endpoint]) -> list[Element]:
     always = [each for each in listed if each.when is When.ALWAYS]
-    body = [_table(always), line(run(ON_NAMES, subtle=True, most=300), spacing="Medium")]
+    body = [*_by_purpose(always), line(run(ON_NAMES, subtle=True, most=300), spacing="Medium")]
     for when in (When.FIRST_START, When.INSTALL, When.TOOLS):
         some = [each for each in listed if each.when is when]
         body += fold(f"when-{when.name}".lower(), f"{len(some)} more for: {when.value}", [_table(some)] if some else [])
     return [*body, line("Port 8080 is optional, and 5671 is never used.")]
+
+
+def _by_purpose(listed: Sequence[Endpoint]) -> list[Element]:
+    """The many hosts of one purpose stand in a line below the table, which a phone shows row by row."""
+    many = [each for each in listed if each.role is Role.REVOCATION]
+    rest = [each for each in listed if each not in many]
+    told = [labelled(f"TCP {many[0].port}, {many[0].purpose}", run(", ".join(each.pattern for each in many), most=600))]
+    return [_table(rest), *(told if many else [])]
 
 
 def _table(listed: Sequence[Endpoint]) -> Element:

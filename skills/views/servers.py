@@ -1,14 +1,17 @@
 """What every card about servers tells of its probes: who is not heard, what to paste there, what is noise."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.answering import Answer, Case, Offer
 from bot.cards.elements import Element, Tone, card, heading, labelled, line, run, title
+from bot.diagnosis import Found
 from bot.evidence import Evidence, Missing
+from skills.catalogue import catalogue
 from skills.facts.site import SiteFact
 from skills.facts.subject import Subject
-from skills.offering import about_servers
+from skills.offering import about_cause
 from skills.server_verdict import Topic, elsewhere, judge_servers, seen_probes
 from skills.silence import by_hand
 from skills.verdict import Verdict
@@ -19,7 +22,7 @@ from skills.views.verdict import answer_with, verdict_card
 SHOWN_PROBES = 4
 SHOWN = 3
 NOISE = frozenset({"agent-noise-perfcounter", "net-8080-misread", "tool-apex-test", "agent-stale-row"})
-GOOD, BAD, NOT_TRIED, NOTE = "✓", "✗", "–", "!"
+GOOD, BAD, NOT_TRIED = "✓", "✗", "–"
 PerProbe = Callable[[Evidence, str], list[Element]]
 
 
@@ -28,22 +31,55 @@ def servers_answer(case: Case[Subject], topic: Topic, per_probe: PerProbe, words
     verdict = judge_servers(case, topic)
     if case.subject.candidates:
         return no_such_probe(case, verdict, words)
-    offers = offers_of(case, verdict)
+    offers = offers_of(case, verdict, elsewhere(case, topic.layers))
     listed = [
         *not_heard(case.evidence, case.subject.probe, topic.checks, verdict.headline),
         *each_probe(case, topic, per_probe),
         *_elsewhere(case, topic),
         *_noise(verdict),
     ]
-    shown = verdict_card(verdict, case.ask.asker_name, offers, listed)
+    shown = verdict_card(_of_the_topic(verdict, topic), case.ask.asker_name, offers, glued(listed))
     return aboutless(answer_with(verdict, shown, offers))
 
 
-def offers_of(case: Case[Subject], verdict: Verdict) -> tuple[Offer, ...]:
+def _of_the_topic(verdict: Verdict, topic: Topic) -> Verdict:
+    """Where nothing is wrong, what is true of something else is told as such, and not among what was seen."""
+    if verdict.causes:
+        return verdict
+    layers = {*topic.layers, "tool"}
+    return replace(verdict, also=tuple(each for each in verdict.also if catalogue()[each.id].layer in layers))
+
+
+def glued(elements: Sequence[Element]) -> list[Element]:
+    """No line ends between a sign and its word."""
+    return [_glued(each) for each in elements]
+
+
+def _glued(value: Any) -> Any:
+    match value:
+        case {"type": "TextRun", "text": str(text)}:
+            for sign in (GOOD, BAD, NOT_TRIED):
+                text = text.replace(f"{sign} ", f"{sign}\u00a0")
+            return {**value, "text": text}
+        case dict():
+            return {name: _glued(each) for name, each in value.items()}
+        case list():
+            return [_glued(each) for each in value]
+    return value
+
+
+def offers_of(case: Case[Subject], verdict: Verdict, others: Sequence[Found] = ()) -> tuple[Offer, ...]:
+    """About the cause, or else what is in the way elsewhere; who asked about all servers has asked about each."""
     asked = case.ask.text.strip().lower()
+    first = (*verdict.causes, *others)[:1]
     return (
         Offer("Check again", case.ask.text),
-        *(each for each in about_servers(verdict) if each.ask.lower() != asked),
+        *(
+            each
+            for found in first
+            for each in about_cause(found)
+            if not asked or not each.ask.lower().startswith(asked)
+        ),
     )
 
 

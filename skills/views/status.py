@@ -8,6 +8,7 @@ from bot.evidence import Missing
 from skills.facts.jobs import JobKind, Jobs, SyncJob
 from skills.facts.subject import Subject
 from skills.judging import judge
+from skills.offering import about_servers
 from skills.views.verdict import answer_with, offers_of, verdict_card
 from skills.views.words import stamp
 
@@ -19,7 +20,7 @@ def status_answer(case: Case[Subject]) -> Answer:
     verdict = judge(case)
     jobs = case.evidence.get(Jobs)
     listed = [] if isinstance(jobs, Missing) or not jobs.jobs else jobs_list(jobs, case.at)
-    offers = offers_of(verdict, case.ask.text)
+    offers = (*offers_of(verdict, case.ask.text), *about_servers(verdict))
     return answer_with(verdict, verdict_card(verdict, case.ask.asker_name, offers, listed), offers)
 
 

@@ -75,6 +75,12 @@ async def test_a_closed_port_80_is_told_as_what_it_is() -> None:
             assert (observed.ok, observed.data[0]["outcome"]) == (False, outcome)
 
 
+async def test_a_name_that_is_not_resolved_says_nothing_of_port_80() -> None:
+    observed = await revocation(SiteNetwork().reach(listed()))
+    assert (observed.ok, observed.data) == (None, [])
+    assert observed.error == f"nobody to ask for a list ({CRL}: dns)"
+
+
 async def test_lists_are_fetched_through_the_systems_proxy_and_not_through_the_agents() -> None:
     asked: list[str] = []
 

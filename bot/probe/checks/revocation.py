@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.probe.checks.http1 import Head, NotHttp, read_head, request
 from bot.probe.dialing import ProxyAddress, Stream, Unreached
-from bot.probe.reach import Observed, ProbeReach
+from bot.probe.reach import Observed, ProbeReach, unreached
 from bot.probe.targets import Role, Target
 
 DER_SEQUENCE = b"\x30"
@@ -20,9 +20,12 @@ async def revocation(reach: ProbeReach) -> Observed:
         return await _row(reach, target)
 
     rows = await reach.each((each for each in reach.targets if each.role is Role.REVOCATION), ask)
-    if not rows:
-        return Observed(None, [], "there is no host to try")
-    return Observed(all(row["outcome"] in ("ok", "http") for row in rows), rows)
+    done = [row for row in rows if "unreached" not in row]
+    closed = unreached((row["host"], row["unreached"]) for row in rows if "unreached" in row)
+    error = f"nobody to ask for a list ({closed})" if closed else None
+    if not done:
+        return Observed(None, [], error or "there is no host to try")
+    return Observed(all(row["outcome"] in ("ok", "http") for row in done), done, error)
 
 
 async def _row(reach: ProbeReach, target: Target) -> dict[str, Any]:
@@ -33,6 +36,8 @@ async def _row(reach: ProbeReach, target: Target) -> dict[str, Any]:
         status = head.status
         outcome, note = _judge(target, head, first)
     except Unreached as error:
+        if error.outcome == "dns":  # a name without an address says nothing of port 80
+            return {"host": target.host, "unreached": error.outcome}
         outcome = "refused" if error.outcome in ("refused", "no-route", "407", "403") else "timeout"
         note = error.note or (None if outcome == error.outcome else f"no connection: {error.outcome}")
     except TimeoutError:
