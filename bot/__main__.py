@@ -44,7 +44,21 @@ def parser() -> argparse.ArgumentParser:
     _replay(commands.add_parser("replay", help="one question against a case file, with no tenant", epilog=ASK_EXITS))
     _score(commands.add_parser("score", help="replays every labelled case of a folder and prints the scoreboard"))
     _probe(commands.add_parser("probe", help="on an on-premises server: what it can see and reach"))
+    _policy(commands.add_parser("policy", help="the policy file: whether it is sound, and whom it lets through"))
+    _audit(commands.add_parser("audit", help="the record of what was asked for, decided and done"))
     return whysync
+
+
+def _audit(command: argparse.ArgumentParser) -> None:
+    kinds = command.add_subparsers(dest="audit_command", required=True, metavar="COMMAND")
+    verify = kinds.add_parser(
+        "verify", help="whether it is whole", epilog="exit: 0 whole, 1 not whole (the first line names the flaw)"
+    )
+    files = "exported files, and kept checkpoints; without any, the store of WHYSYNC_STORE"
+    verify.add_argument("files", nargs="*", type=Path, metavar="FILE", help=files)
+    verify.add_argument("--key", action="append", default=[], help="a public key that may have signed checkpoints")
+    kinds.add_parser("export", help="writes it to standard output, one JSON document a line")
+    command.set_defaults(run=_run_audit)
 
 
 def _demo(command: argparse.ArgumentParser) -> None:
@@ -96,6 +110,22 @@ def _probe(command: argparse.ArgumentParser) -> None:
         each.add_argument("--state", type=Path, metavar="DIR", help="the folder with this probe's key and logs")
     enrol.set_defaults(run=_run_probe_enrol)
     run.set_defaults(run=_run_probe_run)
+
+
+def _policy(command: argparse.ArgumentParser) -> None:
+    kinds = command.add_subparsers(dest="policy_command", required=True, metavar="COMMAND")
+    check = kinds.add_parser("check", help="one line for each mistake, and what deserves a second look")
+    check.set_defaults(run=_run_policy_check)
+    trial = kinds.add_parser("try", help="whom the file would let through, on past asks or on a question")
+    for each in (check, trial):
+        each.add_argument("file", type=Path, metavar="FILE", help="the policy file (docs/policy.md)")
+    trial.add_argument("question", nargs="*", metavar="QUESTION", help='for example "why isn\'t jdoe syncing"')
+    trial.add_argument("--past", type=Path, metavar="LOG", help="asks of the past, one JSON object a line")
+    roles = ("admin", "helpdesk", "viewer", "approver", "self")
+    trial.add_argument("--as", dest="roles", action="append", choices=roles, help="of who asks; may be repeated")
+    trial.add_argument("--channel", metavar="ID", help="where it is asked; the personal chat if left out")
+    trial.add_argument("--against", type=Path, metavar="OLD", help="another policy file: what changes from it")
+    trial.set_defaults(run=_run_policy_try)
 
 
 def _role(text: str) -> str:
@@ -216,6 +246,56 @@ def _run_probe_run(arguments: argparse.Namespace) -> int:
     except StateError as error:
         return _refused([str(error)])
     return 0
+
+
+def _run_policy_check(arguments: argparse.Namespace) -> int:
+    from bot.policy import Policy, RefusedPolicy
+    from bot.policy_trial import doubts
+    from skills.acts import ACTIONS
+
+    acts = {action.op: action for action in ACTIONS}
+    try:
+        found = doubts(Policy.load(arguments.file, acts), acts)
+    except RefusedPolicy as refusal:
+        return _refused(refusal.lines)
+    sys.stdout.write("".join(f"note: {line}\n" for line in found) + f"{arguments.file}: no mistakes\n")
+    return 0
+
+
+def _run_policy_try(arguments: argparse.Namespace) -> int:
+    from bot.app import GRAMMAR
+    from bot.policy import Policy, RefusedPolicy, Role, Where
+    from bot.policy_trial import Known, asked, past_asks, report
+    from skills.acts import ACTIONS
+    from skills.questions import SKILLS
+
+    known = Known(SKILLS, {action.op: action for action in ACTIONS})
+    where = Where(arguments.channel, personal=arguments.channel is None)
+    try:
+        policies = [Policy.load(path, known.actions) for path in (arguments.file, arguments.against) if path]
+        roles = frozenset(Role(role) for role in arguments.roles or ["admin"])
+        pasts = [asked(text, GRAMMAR, known, roles, where) for text in arguments.question]
+        pasts += past_asks(arguments.past.read_text(encoding="utf-8"), known) if arguments.past else []
+    except RefusedPolicy as refusal:
+        return _refused(refusal.lines)
+    except (OSError, ValueError) as error:
+        return _refused([str(error)])
+    sys.stdout.write(report(pasts, *policies))
+    return 0
+
+
+def _run_audit(arguments: argparse.Namespace) -> int:
+    from bot.audit_command import AuditRefused, run
+    from bot.settings import RefusedSettings, from_environment
+
+    export = arguments.audit_command == "export"
+    files, keys = ([], []) if export else (arguments.files, arguments.key)
+    try:
+        return asyncio.run(run(from_environment(), export=export, files=files, keys=keys))
+    except RefusedSettings as refusal:
+        return _refused(refusal.lines)
+    except AuditRefused as refusal:
+        return _refused([str(refusal)])
 
 
 def _show(answer: "Answer", *, as_json: bool) -> int:

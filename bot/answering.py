@@ -126,6 +126,13 @@ class Command:
     """Only a person's own typed words are obeyed: no button, no quotation."""
 
 
+@dataclass(frozen=True)
+class Act(Command):
+    """Something that changes the tenant: in a chat it is asked for and decided on; `run` answers everywhere else."""
+
+    op: str = ""
+
+
 Askable = Skill[Any] | Later | Command
 
 

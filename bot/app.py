@@ -18,8 +18,10 @@ from aiohttp import web
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.identity.aio import CertificateCredential, ClientSecretCredential, ManagedIdentityCredential
 
+from bot.acting import Ground, open_acts
 from bot.announcing import ToTheInviter
 from bot.answering import Answer, Ask, Command, Outcome, Skill, answer, vocabulary
+from bot.breadth import Breadth
 from bot.cards.elements import Tone, card, title
 from bot.cards.plain import plain
 from bot.clock import Clock, SystemClock
@@ -47,6 +49,7 @@ from bot.stored_repeats import StoredSeen
 from bot.teams import TeamsAdapter
 from bot.understanding import Question, Unserved, Whom, answered
 from bot.watchdog import Watchdog
+from skills.acts import ACTIONS
 from skills.phrases import DEFAULTS, NAMES
 from skills.questions import SKILLS
 from skills.views.fleet import asks_to_join
@@ -194,7 +197,8 @@ async def open_bot(
         token = await _connector_token(settings, clock, stack)
         people = People(policy, graph)
         connector, book = ConnectorClient(session, token, clock, service_urls), StoredReferences(store)
-        announce = ToTheInviter(book, ConnectorOutlet(connector, book), asks_to_join)
+        outlet = ConnectorOutlet(connector, book)
+        announce = ToTheInviter(book, outlet, asks_to_join)
         credential = await _service_bus_credential(settings, stack)
         side = await stack.enter_async_context(
             open_probes(settings, clock, store, announce, credential=credential, silent_after=silent_after)
@@ -203,7 +207,20 @@ async def open_bot(
         def reach() -> Reach:
             return replace(reach_of(graph, clock, side.probes, tried), enrolment=side.enrolment)
 
-        conversation = Conversation(SKILLS, GRAMMAR, people, policy, reach, clock)
+        instance = f"{socket.gethostname()}-{settings.port}"
+        ground = Ground(store, graph, policy, outlet, clock, settings.own_tenant, instance, side.key)
+        acts = await stack.enter_async_context(open_acts(ground, ACTIONS, reach))
+        conversation = Conversation(
+            SKILLS,
+            GRAMMAR,
+            people,
+            policy,
+            reach,
+            clock,
+            offers=acts.offers,
+            acts=acts.talk,
+            breadth=Breadth(policy.limits, clock, store),
+        )
         adapter = TeamsAdapter(conversation, connector, book)
         await stack.enter_async_context(Watchdog(_report_lag))
         door = Door(gate, adapter, clock, seen=StoredSeen(store, clock))
@@ -286,7 +303,7 @@ async def listening(app: web.Application, door: socket.socket) -> AsyncIterator[
 async def serve(settings: Settings) -> None:
     """The bot in production, until SIGTERM or Ctrl-C. Raises RefusedPolicy."""
     clock = SystemClock()
-    policy = Policy.load(settings.policy or Path("policy.toml"))
+    policy = Policy.load(settings.policy or Path("policy.toml"), {action.op: action for action in ACTIONS})
     async with (
         open_graph(settings, clock) as graph,
         open_bot(settings, clock, graph, policy) as bot,

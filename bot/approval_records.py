@@ -9,11 +9,24 @@ from bot.acts import Plan, Thing
 from bot.approvals import Attempt, Event, Party, Request, State, Verb
 
 VERSION: Final = 1
+KNOWN: Final = frozenset({1})
+"""Whoever raises VERSION goes on reading what older programs wrote."""
 Json = dict[str, Any]
 
 
-class UnknownVersion(Exception):  # noqa: N818  # a refusal, and said as one
-    """A newer program wrote this row; this one must not guess at it."""
+class BadRow(Exception):  # noqa: N818  # a refusal, and said as one
+    """A row that nothing may be decided on.
+
+    BadRow
+      UnknownVersion   a newer program wrote it; this one must not guess at it
+      OtherThing       what would be done is not what the digest beside it was made of
+    """
+
+
+class UnknownVersion(BadRow): ...
+
+
+class OtherThing(BadRow): ...
 
 
 def request_row(request: Request, written: str) -> Json:
@@ -40,13 +53,15 @@ def request_row(request: Request, written: str) -> Json:
 
 
 def request_of(row: Mapping[str, Any]) -> Request:
-    """Raises UnknownVersion."""
-    if row.get("v") != VERSION:
-        raise UnknownVersion(f"an approval of version {row.get('v')!r}; this program knows {VERSION}")
+    """Raises BadRow."""
+    _known(row)
+    thing = Thing.from_document(row["thing"])
+    if thing.digest != row["digest"]:
+        raise OtherThing("the act is not the one that people decided on")
     return Request(
         id=row["id"],
         code=row["code"],
-        thing=Thing.from_document(row["thing"]),
+        thing=thing,
         quorum=row["quorum"],
         requester=_party_of(row["requester"]),
         reason=row["reason"],
@@ -61,9 +76,15 @@ def request_of(row: Mapping[str, Any]) -> Request:
     )
 
 
-def event_row(event: Event) -> Json:
+def _known(row: Mapping[str, Any]) -> None:
+    if row.get("v") not in KNOWN:
+        raise UnknownVersion(f"a row of version {row.get('v')!r}; this program knows {max(KNOWN)} at most")
+
+
+def event_row(event: Event, written: str = "") -> Json:
     return {
         "v": VERSION,
+        "wid": written,
         "verb": event.verb.value,
         "at": event.at.isoformat(),
         "before": event.before.value if event.before else None,
@@ -74,6 +95,8 @@ def event_row(event: Event) -> Json:
 
 
 def event_of(row: Mapping[str, Any]) -> Event:
+    """Raises BadRow."""
+    _known(row)
     return Event(
         Verb(row["verb"]),
         datetime.fromisoformat(row["at"]),
@@ -126,6 +149,8 @@ def shown_row(shown: Shown) -> Json:
 
 
 def shown_of(row: Mapping[str, Any]) -> Shown:
+    """Raises BadRow."""
+    _known(row)
     return Shown(
         row["title"],
         row["why"],

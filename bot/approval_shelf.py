@@ -1,29 +1,41 @@
 """Where approvals lie: requests with their events, what was shown, which cards tell of them, who may run alone.
 
-Partitions: one for each request (`state`, `shown`, `ev-…`, `card-…`, `audited`), `open` (hints: what is to be looked
-after), `locks` (one open request for an op and a target), `codes` (what people type).
+Partitions: one for each request (`state`, `shown`, `ev-…`, `card-…`, `audited`, `told`), `open` (hints: what is to be
+looked after), `locks` (one open request for an op and a target), `codes` (what people type).
 """
 
 import hashlib
+import logging
+import re
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, TypeVar
 
-from bot.approval_records import Shown, event_of, event_row, request_of, request_row, shown_of, shown_row
+from bot.approval_records import BadRow, Shown, event_of, event_row, request_of, request_row, shown_of, shown_row
 from bot.approvals import OPEN, Event, Request
-from bot.store import Ambiguous, Conflict, Row, Store, Unavailable, Write
+from bot.store import Ambiguous, Conflict, Damaged, Row, Store, StoreError, Write
+
+log = logging.getLogger("whysync.approvals")
 
 NS: Final = "approvals"
 OPEN_PK, LOCK_PK, CODE_PK = "open", "locks", "codes"
-STATE, SHOWN, AUDITED = "state", "shown", "audited"
+STATE, SHOWN, AUDITED, TOLD = "state", "shown", "audited", "told"
 TRIES: Final = 8
 ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH: Final = 4
 
+_ID = re.compile(r"[0-9a-z]{1,64}")
+T = TypeVar("T")
+
 
 class Busy(Exception):  # noqa: N818  # an outcome, named as such
     """Too many others write the same thing, or the store is away: nothing was decided; try again."""
+
+
+class Unreadable(Busy):
+    """What is kept is broken, was changed by somebody, or is newer than this program: nothing is decided on it."""
 
 
 class NoSuchRequest(Exception):  # noqa: N818  # an outcome, named as such
@@ -37,6 +49,26 @@ class Held:
     request: Request
     etag: str
     events: int
+    written: str
+    """The id of the write that it comes from."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Which request may be open for an op and a target. `holder` may be about to be written; empty: nobody."""
+
+    holder: str = ""
+    since: datetime | None = None
+    etag: str | None = None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How many events of a request somebody has dealt with. `chain`: the audit chain that they go to."""
+
+    upto: int = 0
+    chain: str = ""
+    etag: str | None = None
 
 
 class Shelf:
@@ -47,59 +79,59 @@ class Shelf:
 
     async def held(self, request_id: str) -> Held:
         """Raises NoSuchRequest."""
-        row = await self._get(request_id, STATE)
+        row = await self._get(request_id, STATE) if _ID.fullmatch(request_id) else None
         if row is None:
             raise NoSuchRequest(request_id)
-        return Held(request_of(row.value), row.etag, int(row.value["events"]))
+        return _parsed(row, lambda value: Held(request_of(value), row.etag, int(value["events"]), str(value["wid"])))
 
-    async def put(self, held: Held, after: Request, events: Sequence[Event]) -> bool:
-        """State and events in one write; False if somebody else's came first."""
-        written = secrets.token_hex(8)
+    async def put(self, held: Held, after: Request, events: Sequence[Event], written: str = "") -> bool:
+        """State and events in one write; False if somebody else's came first. `written`: the same for each try."""
+        written = written or secrets.token_hex(8)
         value = request_row(after, written) | {"events": held.events + len(events)}
+        writes = [Write(STATE, value, held.etag), *_event_writes(events, held.events, written)]
         try:
-            await self._store.put(NS, after.id, [Write(STATE, value, held.etag), *_event_writes(events, held.events)])
-        except Conflict:
-            return False
-        except Ambiguous as error:
-            if not await self._was_ours(after.id, written, error.reason):
+            await self._store.put(NS, after.id, writes)
+        except (Conflict, Ambiguous) as error:
+            if not await self._was_ours(held, events, written, error.reason):
                 return False
-        except Unavailable as error:
-            raise Busy(error.reason) from error
+        except StoreError as error:
+            raise _busy(error) from error
         if after.state not in OPEN:
-            await self._unlock(after)
+            await self.unlock(after)
         return True
 
     async def insert(self, request: Request, events: Sequence[Event], shown: Shown) -> None:
         """The hint first: a request that nobody could list would never be looked after."""
-        value = request_row(request, secrets.token_hex(8)) | {"events": len(events)}
-        rows = [Write(STATE, value), Write(SHOWN, shown_row(shown)), *_event_writes(events, 0)]
+        written = secrets.token_hex(8)
+        value = request_row(request, written) | {"events": len(events)}
+        rows = [Write(STATE, value), Write(SHOWN, shown_row(shown)), *_event_writes(events, 0, written)]
         await self._write(OPEN_PK, Write(request.id, {"at": request.asked_at.isoformat()}))
         await self._write(request.id, *rows)
 
     async def shown(self, request_id: str) -> Shown:
         """Raises NoSuchRequest."""
-        row = await self._get(request_id, SHOWN)
+        row = await self._get(request_id, SHOWN) if _ID.fullmatch(request_id) else None
         if row is None:
             raise NoSuchRequest(request_id)
-        return shown_of(row.value)
+        return _parsed(row, shown_of)
 
     async def events(self, request_id: str) -> list[Event]:
         rows, _ = await self._scan(request_id, "ev-", "ev-~")
-        return [event_of(row.value) for row in rows]
+        return [_parsed(row, event_of) for row in rows]
 
     async def last_event(self, held: Held) -> Event | None:
         row = await self._get(held.request.id, _event_key(held.events))
-        return event_of(row.value) if row else None
+        return _parsed(row, event_of) if row else None
 
     # what is open
 
-    async def hinted(self) -> AsyncIterator[str]:
-        """The ids of all that may need somebody."""
+    async def hinted(self) -> AsyncIterator[tuple[str, datetime]]:
+        """The ids of all that may need somebody, and since when."""
         token: str | None = None
         while True:
             rows, token = await self._scan(OPEN_PK, "", "~", token)
             for row in rows:
-                yield row.rk
+                yield row.rk, _parsed(row, lambda value: datetime.fromisoformat(value["at"]))
             if token is None:
                 return
 
@@ -109,30 +141,34 @@ class Shelf:
         if row:
             await self._try(OPEN_PK, Write(request_id, None, row.etag))
 
-    async def audited(self, request_id: str) -> tuple[int, str | None]:
-        """How many of its events are in the audit, and the etag of that."""
-        row = await self._get(request_id, AUDITED)
-        return (int(row.value["upto"]), row.etag) if row else (0, None)
+    async def mark(self, request_id: str, which: str) -> Mark:
+        """`which`: AUDITED or TOLD."""
+        row = await self._get(request_id, which)
+        return _parsed(row, lambda v: Mark(int(v["upto"]), str(v.get("chain", "")), row.etag)) if row else Mark()
 
-    async def mark_audited(self, request_id: str, upto: int, etag: str | None) -> str | None:
-        """The new etag; None where another instance was faster."""
-        return await self._try(request_id, Write(AUDITED, {"upto": upto}, etag))
+    async def set_mark(self, request_id: str, which: str, mark: Mark) -> bool:
+        """False where another instance was faster, or nobody can say."""
+        write = Write(which, {"upto": mark.upto, "chain": mark.chain}, mark.etag)
+        return await self._try(request_id, write) is not None
 
     # one at a time
 
-    async def lock(self, request: Request) -> tuple[str, str | None]:
-        """The id of the request that holds the lock (empty: nobody), and its etag."""
+    async def lock(self, request: Request) -> Lock:
         row = await self._get(LOCK_PK, _lock_key(request))
-        return (str(row.value["request"]), row.etag) if row else ("", None)
+        return _parsed(row, lambda value: _lock_of(value, row.etag)) if row else Lock()
 
-    async def take_lock(self, request: Request, etag: str | None) -> bool:
-        return await self._try(LOCK_PK, Write(_lock_key(request), {"request": request.id}, etag)) is not None
+    async def take_lock(self, request: Request, etag: str | None, since: datetime) -> bool:
+        value = {"request": request.id, "since": since.isoformat()}
+        return await self._try(LOCK_PK, Write(_lock_key(request), value, etag)) is not None
 
-    async def _unlock(self, request: Request) -> None:
-        holder, etag = await self.lock(request)
-        if holder == request.id:
-            # Should it not work: whoever asks for the same next sees that its holder is closed.
-            await self._try(LOCK_PK, Write(_lock_key(request), None, etag))
+    async def unlock(self, request: Request) -> None:
+        """Never raises. Should it not work: whoever asks for the same next sees that its holder is closed."""
+        try:
+            lock = await self.lock(request)
+            if lock.holder == request.id:
+                await self._try(LOCK_PK, Write(_lock_key(request), None, lock.etag))
+        except Busy:
+            log.info("lock left behind", extra={"request": request.id})
 
     # what people type
 
@@ -162,11 +198,12 @@ class Shelf:
 
     # the store
 
-    async def _was_ours(self, request_id: str, written: str, reason: str) -> bool:
-        row = await self._get(request_id, STATE)
-        if row is None:
+    async def _was_ours(self, held: Held, events: Sequence[Event], written: str, reason: str) -> bool:
+        """The first event's row tells for ever; a write without events is known only until the next one."""
+        row = await self._get(held.request.id, _event_key(held.events + 1) if events else STATE)
+        if row is None and not events:
             raise Busy(reason)
-        return bool(row.value["wid"] == written)
+        return row is not None and row.value.get("wid") == written
 
     async def _try(self, pk: str, write: Write) -> str | None:
         """The etag, or None where somebody else was faster or nobody can say."""
@@ -174,35 +211,52 @@ class Shelf:
             return (await self._store.put(NS, pk, [write]))[0]
         except (Conflict, Ambiguous):
             return None
-        except Unavailable as error:
-            raise Busy(error.reason) from error
+        except StoreError as error:
+            raise _busy(error) from error
 
     async def _write(self, pk: str, *writes: Write) -> None:
         try:
             await self._store.put(NS, pk, writes)
-        except (Conflict, Ambiguous, Unavailable) as error:
-            raise Busy(error.reason) from error
+        except StoreError as error:
+            raise _busy(error) from error
 
     async def _get(self, pk: str, rk: str) -> Row | None:
         try:
             return await self._store.get(NS, pk, rk)
-        except (Ambiguous, Unavailable) as error:
-            raise Busy(error.reason) from error
+        except StoreError as error:
+            raise _busy(error) from error
 
     async def _scan(self, pk: str, lo: str, hi: str, token: str | None = None) -> tuple[list[Row], str | None]:
         try:
             return await self._store.scan(NS, pk, lo, hi, token=token)
-        except (Ambiguous, Unavailable) as error:
-            raise Busy(error.reason) from error
+        except StoreError as error:
+            raise _busy(error) from error
+
+
+def _busy(error: StoreError) -> Busy:
+    return Unreadable(error.reason) if isinstance(error, Damaged) else Busy(error.reason)
+
+
+def _parsed(row: Row, parse: Callable[[Mapping[str, Any]], T]) -> T:
+    try:
+        return parse(row.value)
+    except (BadRow, KeyError, TypeError, ValueError, AttributeError) as error:
+        log.error("row refused", extra={"row": f"{row.pk}/{row.rk}", "reason": f"{type(error).__name__}: {error}"})
+        raise Unreadable(f"{row.rk} of request {row.pk} cannot be read by this program ({error})") from error
 
 
 def _event_key(number: int) -> str:
     return f"ev-{number:06d}"
 
 
-def _event_writes(events: Sequence[Event], after: int) -> list[Write]:
-    return [Write(_event_key(after + n), event_row(event)) for n, event in enumerate(events, 1)]
+def _event_writes(events: Sequence[Event], after: int, written: str) -> list[Write]:
+    return [Write(_event_key(after + n), event_row(event, written)) for n, event in enumerate(events, 1)]
 
 
 def _lock_key(request: Request) -> str:
     return hashlib.sha256(f"{request.thing.op}\0{request.thing.target}".encode()).hexdigest()
+
+
+def _lock_of(value: Mapping[str, Any], etag: str) -> Lock:
+    since = value.get("since")
+    return Lock(str(value["request"]), datetime.fromisoformat(since) if since else None, etag)

@@ -1,25 +1,34 @@
 """Approvals, moved: every path that changes one comes through here, whoever pressed or typed what."""
 
 import asyncio
+import logging
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final, Protocol
 
 from bot.acts import Action, Plan
 from bot.approval_records import Shown
-from bot.approval_shelf import TRIES, Busy, NoSuchRequest, Shelf
+from bot.approval_shelf import AUDITED, TOLD, TRIES, Busy, Held, Lock, NoSuchRequest, Shelf, Unreadable
 from bot.approvals import OPEN, Attempt, Event, Move, NotNow, Party, Request, State, Verb, as_of, renew, step, take_over
 from bot.approvals import ask as opening
 from bot.clock import Clock
 from bot.evidence import SourceError
 from bot.reach import Reach
 
-__all__ = ["AlreadyOpen", "Approvals", "Busy", "Decided", "Deciders", "NoSuchRequest", "Standing"]
+__all__ = ["AlreadyOpen", "Approvals", "Busy", "Decided", "Deciders", "NoSuchRequest", "Standing", "Unreadable"]
 
+log = logging.getLogger("whysync.approvals")
+
+BY_PEOPLE: Final = frozenset({Verb.APPROVE, Verb.DENY, Verb.CANCEL, Verb.REVOKE, Verb.BREAK_GLASS, Verb.REVIEW})
 LOOKED_AT: Final = frozenset({Verb.APPROVE, Verb.BREAK_GLASS})
 """Steps that count only in the world that was asked for."""
+ASKING: Final = timedelta(seconds=60)
+"""For so long a lock holds whose request is not written yet."""
+HINTED: Final = timedelta(hours=1)
+"""A hint without a request is swept up after so long: nobody is about to write it any more."""
 
 
 class AlreadyOpen(Exception):  # noqa: N818  # an outcome, named as such
@@ -77,14 +86,21 @@ class Approvals:
         ident = secrets.token_hex(16)
         fresh = Request(ident, "", plan.thing, action.approvers, who.party, move.reason, move.at, State.PENDING)
         opening(fresh, move)  # refused before anything is written
-        request, events = opening(replace(fresh, code=await self.shelf.code_for(ident)), move)
-        await self.shelf.insert(request, events, Shown.of(plan))
-        return await self._locked(request)
+        await self._reserve(fresh)
+        try:
+            request, events = opening(replace(fresh, code=await self.shelf.code_for(ident)), move)
+            await self.shelf.insert(request, events, Shown.of(plan))
+        except Busy:
+            await self._let_go(fresh)
+            raise
+        return await self._alone(request)
 
     async def decide(
         self, request_id: str, verb: Verb, person_id: str, *, digest: str = "", reason: str = ""
     ) -> Request:
         """One person's step. Raises Decided, with the request as it stands."""
+        if verb not in BY_PEOPLE:
+            raise NotNow("not-allowed")  # the machine's own steps have their own ways in
 
         async def move(request: Request) -> Move:
             who = await self._standing(request, verb, person_id)
@@ -98,17 +114,16 @@ class Approvals:
 
         async def move(request: Request) -> Move:
             looked = await self._looked(request, Move(Verb.CLAIM, self._clock.now()))
-            voters = [await self._standing(request, Verb.APPROVE, each.object_id) for each in request.approvals]
-            same = all(now.may and now.party == then for now, then in zip(voters, request.approvals, strict=True))
-            return replace(looked, approvers_may=same, attempt=replace(attempt, before=dict(looked.world or {})))
+            may = await self._approvers_may(request)
+            return replace(looked, approvers_may=may, attempt=replace(attempt, before=dict(looked.world or {})))
 
         return await self._moved(request_id, move)
 
-    async def finish(self, request_id: str, attempt: Attempt, outcome: State, says: str) -> Request:
-        """What became of the attempt. Raises Decided."""
+    async def finish(self, request_id: str, attempt: Attempt, outcome: State, says: str, trace: str = "") -> Request:
+        """What became of the attempt; `trace` is the service's id of the call. Raises Decided."""
 
         async def move(_: Request) -> Move:
-            return Move(Verb.FINISH, self._clock.now(), attempt=attempt, outcome=outcome, says=says, reason=says[:500])
+            return Move(Verb.FINISH, self._clock.now(), attempt=attempt, outcome=outcome, says=says, reason=trace)
 
         return await self._moved(request_id, move)
 
@@ -136,37 +151,63 @@ class Approvals:
 
     async def request(self, request_id: str) -> Request:
         """As it stands now; one that has lapsed is written down as such."""
-        held = await self.shelf.held(request_id)
-        current, events = as_of(held.request, self._clock.now())
-        if events:
-            await self.shelf.put(held, current, events)
-        return current
+        return (await self.held(request_id)).request
+
+    async def held(self, request_id: str) -> Held:
+        """The same, with the number of its events."""
+        for _ in range(TRIES):
+            held = await self.shelf.held(request_id)
+            current, events = as_of(held.request, self._clock.now())
+            if not events:
+                return held
+            lapsed = replace(held, request=current, events=held.events + len(events))
+            try:
+                if await self.shelf.put(held, current, events):
+                    return lapsed
+            except Busy:
+                return lapsed  # it can be read, and whoever reads it sees the same; the writing is made up for
+        raise Busy("too many write this at once")
 
     async def find(self, text: str) -> Request:
         """By id or code."""
         return await self.request(await self.shelf.id_of(text))
 
     async def open_requests(self) -> list[Request]:
-        """All that somebody may have to do something about, oldest first."""
+        """All that somebody may have to do something about, oldest first. What this program cannot read is left out."""
         found = []
-        async for request_id in self.shelf.hinted():
+        async for request_id, since in self.shelf.hinted():
             try:
                 found.append(await self.request(request_id))
+            except Unreadable:
+                continue  # said aloud where it was read; one bad row must not hide all others
             except NoSuchRequest:
-                continue  # its writer died between the hint and the request, or is just about to write
+                if self._clock.now() - since > HINTED:
+                    await self.shelf.forget_hint(request_id)
         return sorted(found, key=lambda each: each.asked_at)
+
+    async def tidy(self, request_id: str) -> None:
+        """Off the list of what is to be looked after, once nobody has to do, record or tell anything about it."""
+        held = await self.shelf.held(request_id)
+        if not _over(held.request):
+            return
+        marks = [await self.shelf.mark(request_id, which) for which in (AUDITED, TOLD)]
+        if all(mark.upto == held.events for mark in marks):
+            await self.shelf.forget_hint(request_id)
 
     # moving one
 
     async def _moved(self, request_id: str, moving: Moving) -> Request:
+        written = secrets.token_hex(8)
         for turn in range(TRIES):
             held = await self.shelf.held(request_id)
-            move = await moving(held.request)
+            if held.written == written:
+                return held.request  # a try whose end nobody saw was written after all
+            move = replace(await moving(held.request), at=self._clock.now())  # looking may have taken a while
             try:
                 after, events = step(held.request, move)
             except NotNow as refused:
                 raise Decided(refused.code, held.request, await self.shelf.last_event(held)) from refused
-            if await self.shelf.put(held, after, events):
+            if await self.shelf.put(held, after, events, written):
                 if move.verb not in {event.verb for event in events}:
                     raise Decided(after.state.value, after, events[-1])
                 return after
@@ -174,12 +215,26 @@ class Approvals:
         raise Busy("too many decide this at once")
 
     async def _leased(self, request_id: str, change: Callable[[Request], Request]) -> Request:
-        for _ in range(TRIES):
+        written = secrets.token_hex(8)
+        for turn in range(TRIES):
             held = await self.shelf.held(request_id)
+            if held.written == written:
+                return held.request
             mine = change(held.request)
-            if await self.shelf.put(held, mine, ()):
+            if await self.shelf.put(held, mine, (), written):
                 return mine
+            await asyncio.sleep(random.uniform(0, 0.02 * 2**turn))  # noqa: S311  # to part those who collide
         raise Busy("too many write this at once")
+
+    async def _approvers_may(self, request: Request) -> bool:
+        """Whether all whose word it stands on may still say it, and are still the same people."""
+        verb = Verb.BREAK_GLASS if request.break_glass else Verb.APPROVE
+        words = (request.requester,) if request.break_glass else request.approvals
+        for then in words:
+            now = await self._standing(request, verb, then.object_id)
+            if not now.may or now.party != then:
+                return False
+        return True
 
     async def _standing(self, request: Request, verb: Verb, person_id: str) -> Standing:
         configuration = (await self.shelf.shown(request.id)).configuration
@@ -187,11 +242,13 @@ class Approvals:
 
     async def _looked(self, request: Request, move: Move) -> Move:
         """With the world as it is now, and whether the requester may still ask for it."""
-        action = self._actions[request.thing.op]
+        action = self._actions.get(request.thing.op)
         asker = await self._standing(request, Verb.ASK, request.requester.object_id)
-        holder, _ = await self.shelf.lock(request)
+        lock = await self.shelf.lock(request)
         may = asker.may and asker.party == request.requester
-        looked = replace(move, requester_may=may, only=holder == request.id)
+        looked = replace(move, requester_may=may, only=lock.holder == request.id)
+        if action is None:
+            return looked  # another build's act: here nobody can look
         reach = self._reach()
         try:
             world = await action.observe(request.thing, reach)
@@ -200,27 +257,58 @@ class Approvals:
             return looked
         return replace(looked, world=world, blocked=blocked or "")
 
-    async def _locked(self, request: Request) -> Request:
-        """One open request for an op and a target: who does not hold the lock can never be run."""
-        for _ in range(TRIES):
-            holder, etag = await self.shelf.lock(request)
-            other = await self._still_open(holder) if holder not in ("", request.id) else None
-            if other:
-                await self._withdraw(request)
-                raise AlreadyOpen(other)
-            if holder == request.id or await self.shelf.take_lock(request, etag):
-                return request
+    async def _reserve(self, fresh: Request) -> None:
+        """The lock first: what it does not name can never be approved or run. Raises AlreadyOpen."""
+        for turn in range(TRIES):
+            lock = await self.shelf.lock(fresh)
+            if lock.holder == fresh.id:
+                return
+            await self._must_be_free(lock)
+            if await self.shelf.take_lock(fresh, lock.etag, self._clock.now()):
+                return
+            await asyncio.sleep(random.uniform(0, 0.02 * 2**turn))  # noqa: S311  # to part those who collide
         raise Busy("too many ask for this at once")
 
-    async def _withdraw(self, request: Request) -> None:
-        async def move(current: Request) -> Move:
-            return Move(Verb.CANCEL, self._clock.now(), current.requester, reason="another one is open")
-
-        await self._moved(request.id, move)
-
-    async def _still_open(self, request_id: str) -> Request | None:
+    async def _must_be_free(self, lock: Lock) -> None:
+        if not lock.holder:
+            return
         try:
-            found = await self.request(request_id)
+            other = await self.request(lock.holder)
         except NoSuchRequest:
-            return None
-        return found if found.state in OPEN else None
+            if lock.since and self._clock.now() - lock.since < ASKING:
+                raise Busy("somebody else is just asking for this") from None
+            return  # whoever held it broke off before asking
+        if other.state in OPEN:
+            raise AlreadyOpen(other)
+
+    async def _alone(self, request: Request) -> Request:
+        """Whoever was too slow has lost the lock to somebody else, and steps back."""
+        try:
+            lock = await self.shelf.lock(request)
+            if not lock.holder:
+                await self.shelf.take_lock(request, lock.etag, self._clock.now())
+            if lock.holder in ("", request.id):
+                return request
+            other = await self.request(lock.holder)
+        except (Busy, NoSuchRequest):
+            return request  # it is asked for; whether it holds the lock is seen again at every step
+        await self._moved(request.id, self._stepping_back)
+        raise AlreadyOpen(other)
+
+    async def _stepping_back(self, request: Request) -> Move:
+        return Move(Verb.CANCEL, self._clock.now(), request.requester, reason="another one is open")
+
+    async def _let_go(self, fresh: Request) -> None:
+        """Not if it is there after all: a write whose end nobody saw."""
+        try:
+            await self.shelf.held(fresh.id)
+        except NoSuchRequest:
+            await self.shelf.unlock(fresh)
+        except Busy:
+            log.info("lock left behind", extra={"request": fresh.id})
+
+
+def _over(request: Request) -> bool:
+    """Nobody has to do anything about it any more."""
+    ended = request.state not in OPEN and request.state is not State.UNKNOWN
+    return ended and (request.reviewed or not request.break_glass)

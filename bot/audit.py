@@ -1,21 +1,32 @@
-"""The audit in the store: brings every event of every approval into this instance's chain, and signs its length."""
+"""The audit in the store: brings every event of every approval into a chain, once, and signs how long the chain is.
+
+Partitions: `chains` (their names), and one for each chain (`head`, twelve digits a record, `of-…` which event is
+already there, `cp-…` checkpoints). Head, record and `of-` are one write, so no number and no event comes twice,
+whoever is killed or tries again.
+"""
 
 import asyncio
 import logging
+import random
+import secrets
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Final, Protocol
 
-from bot.approvals import OPEN, Event, Request, State
-from bot.approving import Approvals, Busy
+from bot.approval_shelf import AUDITED, Mark
+from bot.approvals import Event, Request, Verb
+from bot.approving import Approvals, Busy, NoSuchRequest
 from bot.audit_chain import GENESIS, Entry, Head, Link, after, checkpoint_line, line_of, sign
 from bot.clock import Clock
 from bot.relay.envelope import PrivateKey
-from bot.store import Ambiguous, Conflict, Row, Store, Unavailable, Write
+from bot.store import Ambiguous, Conflict, Row, Store, StoreError, Write
+from bot.store.keys import key_of
 
 log = logging.getLogger("whysync.audit")
 
 NS: Final = "audit"
-CHAINS_PK, HEAD = "chains", "head"
+CHAINS_PK, HEAD, OF = "chains", "head", "of-"
 EVERY_RECORDS: Final = 100
 EVERY_SECONDS: Final = 300.0
 SWEEP_EVERY: Final = 5.0
@@ -23,7 +34,7 @@ TRIES: Final = 8
 
 
 class Sink(Protocol):
-    """Where checkpoints go: somewhere that whoever can write the store cannot change."""
+    """Where checkpoints go: somewhere that whoever can write the store cannot change. Never raises."""
 
     async def checkpoint(self, signed: str) -> None: ...
 
@@ -35,24 +46,47 @@ class LogSink:
         log.info("audit checkpoint", extra={"checkpoint": signed})
 
 
+class FileSink:
+    """Lines at the end of a file, in the form of an export, so that `audit verify` reads them beside one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def checkpoint(self, signed: str) -> None:
+        try:
+            await asyncio.to_thread(self._append, checkpoint_line(signed) + "\n")
+        except OSError as error:
+            log.error("checkpoint not kept", extra={"reason": error.strerror})
+
+    def _append(self, line: str) -> None:
+        with self._path.open("a", encoding="utf-8", newline="") as file:
+            file.write(line)
+
+
 class Chain:
-    """One writer's chain. Head and record are written together, so that no number is ever used twice."""
+    """One chain. Usually one instance writes to it; that others may costs only patience."""
 
     def __init__(self, store: Store, name: str, clock: Clock, key: PrivateKey | None, sink: Sink) -> None:
-        self._store, self._name, self._clock, self._key, self._sink = store, name, clock, key, sink
+        self.name = key_of(name)
+        self.store, self._clock, self._key, self._sink = store, clock, key, sink
         self._turn = asyncio.Lock()
         self._signed_at: float | None = None
         self._signed = 0
 
+    def named(self, name: str) -> "Chain":
+        """Another one beside it."""
+        return Chain(self.store, name, self._clock, self._key, self._sink)
+
     async def append(self, entry: Entry) -> None:
-        """Once for each `corr`, as far as this chain's end tells. Raises Busy."""
+        """Once for each `corr`, whoever else appends it too. Raises Busy."""
         async with self._turn:
-            for _ in range(TRIES):
+            for turn in range(TRIES):
+                if turn and await self._get(_of(entry)):
+                    return
                 head, etag = await self._head()
-                if entry.corr and head.corr == entry.corr:
+                if await self._written(after(head, entry), entry, etag):
                     return
-                if await self._written(after(head, entry), entry.corr, etag):
-                    return
+                await asyncio.sleep(random.uniform(0, 0.02 * 2**turn))  # noqa: S311  # to part those who collide
             raise Busy("the audit is written by too many at once")
 
     async def sign_off(self, *, due_only: bool = True) -> None:
@@ -62,14 +96,10 @@ class Chain:
         head, _ = await self._head()
         if head.n == self._signed or (due_only and not self._due(head)):
             return
-        signed = sign(head, self._clock.now().isoformat(), self._key)
-        await self._sink.checkpoint(signed)
-        try:
-            await self._store.put(NS, self._name, [Write(f"cp-{head.n:012d}", {"signed": signed})])
-        except Conflict:
-            pass  # a restart signs the same head again
-        except (Ambiguous, Unavailable) as error:
-            raise Busy(error.reason) from error
+        if not await self._get(_checkpoint(head)):
+            signed = sign(head, self._clock.now().isoformat(), self._key)
+            await self._sink.checkpoint(signed)
+            await self._insert(self.name, Write(_checkpoint(head), {"signed": signed}))
         self._signed, self._signed_at = head.n, self._clock.monotonic()
 
     def _due(self, head: Head) -> bool:
@@ -78,79 +108,118 @@ class Chain:
         return self._clock.monotonic() - self._signed_at >= EVERY_SECONDS
 
     async def _head(self) -> tuple[Head, str | None]:
-        try:
-            row = await self._store.get(NS, self._name, HEAD)
-        except (Ambiguous, Unavailable) as error:
-            raise Busy(error.reason) from error
+        row = await self._get(HEAD)
         if row is None:
-            await self._listed()
-            return Head(self._name), None
-        return Head(self._name, int(row.value["n"]), str(row.value["h"]), str(row.value["corr"])), row.etag
+            await self._insert(CHAINS_PK, Write(self.name, {"h": GENESIS}))
+            return Head(self.name), None
+        return Head(self.name, int(row.value["n"]), str(row.value["h"])), row.etag
 
-    async def _listed(self) -> None:
-        try:
-            await self._store.put(NS, CHAINS_PK, [Write(self._name, {"h": GENESIS})])
-        except Conflict:
-            return
-        except (Ambiguous, Unavailable) as error:
-            raise Busy(error.reason) from error
-
-    async def _written(self, link: Link, corr: str, etag: str | None) -> bool:
-        head = Write(HEAD, {"n": link.n, "h": link.h, "corr": corr}, etag)
+    async def _written(self, link: Link, entry: Entry, etag: str | None) -> bool:
+        head = Write(HEAD, {"n": link.n, "h": link.h}, etag)
         record = Write(f"{link.n:012d}", {"text": link.text, "h": link.h})
+        return await self._try(self.name, head, record, Write(_of(entry), {"n": link.n}))
+
+    async def _insert(self, pk: str, write: Write) -> None:
+        """What is there already stays."""
+        if not await self._try(pk, write) and not await self._get(write.rk, pk):
+            raise Busy("nobody can say whether it was written")
+
+    async def _try(self, pk: str, *writes: Write) -> bool:
         try:
-            await self._store.put(NS, self._name, [head, record])
+            await self.store.put(NS, pk, writes)
         except (Conflict, Ambiguous):
-            return False  # read again: the head tells whether it was ours
-        except Unavailable as error:
+            return False  # whoever reads again sees whether it was ours
+        except StoreError as error:
             raise Busy(error.reason) from error
         return True
 
+    async def _get(self, rk: str, pk: str = "") -> Row | None:
+        try:
+            return await self.store.get(NS, pk or self.name, rk)
+        except StoreError as error:
+            raise Busy(error.reason) from error
+
+
+def _of(entry: Entry) -> str:
+    return OF + key_of(entry.corr)
+
+
+def _checkpoint(head: Head) -> str:
+    return f"cp-{head.n:012d}"
+
 
 class Audit:
-    """Drains the events of approvals into the chain: before a call goes out, and in the background for the rest."""
+    """Drains the events of approvals into a chain: before a call goes out, and in the background for the rest.
+
+    All events of one request go to the chain of the instance that came first, whoever brings them there later.
+    """
 
     def __init__(self, approvals: Approvals, chain: Chain, clock: Clock) -> None:
-        self._approvals, self._chain, self._clock = approvals, chain, clock
+        self._approvals, self._clock = approvals, clock
+        self._own, self._chains = chain, {chain.name: chain}
 
     async def drain(self, request_id: str) -> None:
         """Raises Busy: then nothing may be done on the strength of these events."""
         request = await self._approvals.request(request_id)
         shelf = self._approvals.shelf
         events = await shelf.events(request_id)
-        done, etag = await shelf.audited(request_id)
-        for number, event in enumerate(events[done:], done + 1):
-            await self._chain.append(entry_of(request, event, number))
-            etag = await shelf.mark_audited(request_id, number, etag)
-            if etag is None:
-                raise Busy("another instance writes this request's audit")
-        if _over(request):
-            await shelf.forget_hint(request_id)
+        mark = await self._mark(request_id)
+        for number, event in enumerate(events[mark.upto :], mark.upto + 1):
+            await self._chain(mark.chain).append(entry_of(request, event, number))
+        if len(events) > mark.upto:
+            # Should it fail: the next one finds the same events in the same chain.
+            await shelf.set_mark(request_id, AUDITED, replace(mark, upto=len(events)))
+        await self._approvals.tidy(request_id)
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            try:
-                for request in await self._approvals.open_requests():
-                    await self.drain(request.id)
-                await self._chain.sign_off()
-            except Busy as error:
-                log.warning("audit behind", extra={"reason": str(error)})
+            await self.sweep()
             await self._clock.sleep(SWEEP_EVERY)
+
+    async def sweep(self) -> None:
+        """Everything that is not in the audit yet, and checkpoints that are due. Never raises."""
+        try:
+            for request in await self._approvals.open_requests():
+                await self._drained(request.id)
+            await self.sign_off()
+        except Busy as error:
+            log.warning("audit behind", extra={"reason": str(error)})
+
+    async def sign_off(self, *, due_only: bool = True) -> None:
+        """Every chain, also of an instance that never came back. Raises Busy."""
+        async for row in _rows(self._own.store, CHAINS_PK, "", "~"):
+            await self._chain(row.rk).sign_off(due_only=due_only)
 
     async def note(self, actor: str, person: str, action: str, target: str, decision: str, reason: str = "") -> None:
         """Something that needs no approval and is to be remembered: a probe enrolled, a policy changed. Raises Busy."""
         at = self._clock.now().isoformat()
-        await self._chain.append(Entry(at, actor, person, action, target, "", decision, reason, ""))
+        corr = f"note/{secrets.token_hex(16)}"
+        await self._own.append(Entry(at, actor, person, action, target, "", decision, reason, corr))
 
+    async def _drained(self, request_id: str) -> None:
+        try:
+            await self.drain(request_id)
+        except (Busy, NoSuchRequest) as error:
+            log.warning("audit behind", extra={"reason": str(error), "request": request_id})
 
-def _over(request: Request) -> bool:
-    """Nobody has to do anything about it any more."""
-    ended = request.state not in OPEN and request.state is not State.UNKNOWN
-    return ended and (request.reviewed or not request.break_glass)
+    async def _mark(self, request_id: str) -> Mark:
+        shelf = self._approvals.shelf
+        for _ in range(TRIES):
+            mark = await shelf.mark(request_id, AUDITED)
+            if mark.chain:
+                return mark
+            await shelf.set_mark(request_id, AUDITED, replace(mark, chain=self._own.name))
+        raise Busy("the audit is written by too many at once")
+
+    def _chain(self, name: str) -> Chain:
+        if name not in self._chains:
+            self._chains[name] = self._own.named(name)
+        return self._chains[name]
 
 
 def entry_of(request: Request, event: Event, number: int) -> Entry:
+    """People's reasons are kept as they gave them; of what the machine found, nothing that may name somebody."""
     return Entry(
         ts=event.at.isoformat(),
         actor=event.by.object_id if event.by else "",
@@ -159,18 +228,19 @@ def entry_of(request: Request, event: Event, number: int) -> Entry:
         target=request.thing.target,
         params_digest=request.digest,
         decision=f"{event.verb}: {event.after}",
-        reason=event.reason,
+        reason=event.reason if event.by or event.verb is Verb.FINISH else "",
         corr=f"{request.id}/{number}",
     )
 
 
 async def exported(store: Store) -> AsyncIterator[str]:
-    """All chains and checkpoints, as JSON Lines. Raises Busy."""
+    """All checkpoints and chains, as JSON Lines. Raises Busy."""
     async for chain in _rows(store, CHAINS_PK, "", "~"):
-        async for row in _rows(store, chain.rk, "0", ":"):
-            yield line_of(Link(chain.rk, int(row.rk), str(row.value["text"]), str(row.value["h"])))
+        # First what was signed: while somebody goes on writing, no checkpoint speaks of more than is read after it.
         async for row in _rows(store, chain.rk, "cp-", "cp-~"):
             yield checkpoint_line(str(row.value["signed"]))
+        async for row in _rows(store, chain.rk, "0", "A"):
+            yield line_of(Link(chain.rk, int(row.rk), str(row.value["text"]), str(row.value["h"])))
 
 
 async def _rows(store: Store, pk: str, lo: str, hi: str) -> AsyncIterator[Row]:
@@ -178,7 +248,7 @@ async def _rows(store: Store, pk: str, lo: str, hi: str) -> AsyncIterator[Row]:
     while True:
         try:
             rows, token = await store.scan(NS, pk, lo, hi, token=token)
-        except (Ambiguous, Unavailable) as error:
+        except StoreError as error:
             raise Busy(error.reason) from error
         for row in rows:
             yield row

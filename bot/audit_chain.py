@@ -6,6 +6,7 @@ a checkpoint goes where whoever writes the chain cannot change it.
 
 import hashlib
 import json
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,11 +16,13 @@ from typing import Any, Final
 from joserfc import jws
 from joserfc.errors import JoseError
 
-from bot.relay.envelope import ALGORITHMS, PrivateKey, PublicKey
+from bot.relay.envelope import ALGORITHMS, PrivateKey, PublicKey, unb64
+from bot.relay.wire import MalformedError
 
 DOMAIN: Final = b"whysync-audit\x001\x00"
 GENESIS: Final = "0" * 64
 TYP: Final = "audit-checkpoint"
+MOST_REASON: Final = 500
 
 
 class AuditError(Exception):
@@ -64,8 +67,6 @@ class Head:
     chain: str
     n: int = 0
     h: str = GENESIS
-    corr: str = ""
-    """Of the last record: whoever broke off between writing it and saying so does not write it twice."""
 
 
 def after(head: Head, entry: Entry) -> Link:
@@ -78,12 +79,21 @@ def after(head: Head, entry: Entry) -> Link:
         "target": entry.target,
         "paramsDigest": entry.params_digest,
         "decision": entry.decision,
-        "reason": entry.reason,
+        "reason": told(entry.reason),
         "corr": entry.corr,
         "prev": head.h,
     }
     text = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return Link(head.chain, head.n + 1, text, hash_of(head.chain, head.h, text))
+
+
+def told(reason: str) -> str:
+    """People's own words on one line, fit to be read: no controls, nothing invisible, not endless."""
+    shown = "".join(" " if unicodedata.category(each) in _UNSEEN else each for each in reason)
+    return " ".join(shown.split())[:MOST_REASON]
+
+
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def hash_of(chain: str, prev: str, text: str) -> str:
@@ -152,30 +162,39 @@ def checkpoint_line(signed: str) -> str:
     return json.dumps({"checkpoint": signed})
 
 
-def read(lines: Iterable[str]) -> Export:
-    """An exported file, JSON Lines: records and checkpoints in any order."""
+def read(data: bytes) -> Export:
+    """An exported file, JSON Lines: records and checkpoints in any order, each line exactly as it was written."""
     found = Export()
+    *lines, rest = data.split(b"\n")
     for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
         try:
-            _read_line(json.loads(line), found)
+            _read_line(line.decode(), found)
         except (ValueError, AuditError, RecursionError):
             found.unreadable.append(number)
+    if rest:
+        found.unreadable.append(len(lines) + 1)  # cut off before its end
     return found
 
 
-def _read_line(body: Any, found: Export) -> None:
+def _read_line(line: str, found: Export) -> None:
+    body = json.loads(line)
     if not isinstance(body, dict):
         raise AuditError("no object")
     if isinstance(body.get("checkpoint"), str):
         found.checkpoints.append(body["checkpoint"])
-        return
-    values = body.get("chain"), body.get("n"), body.get("record"), body.get("h")
-    chain, n, text, h = values
+        written = checkpoint_line(body["checkpoint"])
+    else:
+        found.links.append(_link_of(body))
+        written = line_of(found.links[-1])
+    if written != line:
+        raise AuditError("not as it was written")
+
+
+def _link_of(body: Mapping[str, Any]) -> Link:
+    chain, n, text, h = body.get("chain"), body.get("n"), body.get("record"), body.get("h")
     if not (isinstance(chain, str) and type(n) is int and isinstance(text, str) and isinstance(h, str)):
         raise AuditError("no record")
-    found.links.append(Link(chain, n, text, h))
+    return Link(chain, n, text, h)
 
 
 def verify(export: Export, keys: Mapping[str, PublicKey]) -> Verified:
@@ -203,23 +222,26 @@ def _flaws(chain: str, links: list[Link]) -> Iterator[Finding]:
             prev = _prev(link)
         if _prev(link) != prev:
             yield Finding(Flaw.FORK, chain, link.n, f"record {link.n} follows another record than {link.n - 1}")
-        if hash_of(chain, _prev(link), link.text) != link.h or _number(link) != link.n:
+        if not _as_hashed(chain, link):
             yield Finding(Flaw.EDIT, chain, link.n, f"record {link.n} is not what was hashed")
         prev, expected = link.h, link.n + 1
+
+
+def _as_hashed(chain: str, link: Link) -> bool:
+    try:
+        return hash_of(chain, _prev(link), link.text) == link.h and _field(link, "n") == link.n
+    except UnicodeEncodeError:
+        return False
 
 
 def _prev(link: Link) -> str:
     return str(_field(link, "prev"))
 
 
-def _number(link: Link) -> Any:
-    return _field(link, "n")
-
-
 def _field(link: Link, name: str) -> Any:
     try:
         return link.body.get(name)
-    except (ValueError, AuditError):
+    except (ValueError, AuditError, RecursionError):
         return None
 
 
@@ -227,18 +249,19 @@ def _against(
     signed: Iterable[str], chains: Mapping[str, list[Link]], keys: Mapping[str, PublicKey]
 ) -> Iterator[Finding]:
     for text in signed:
-        told = _checkpoint(text, keys)
-        if isinstance(told, Finding):
-            yield told
+        point = _checkpoint(text, keys)
+        if isinstance(point, Finding):
+            yield point
             continue
-        links = {link.n: link for link in chains.get(told.chain, ())}
-        last = max(links, default=0)
-        if told.n > last:
-            says = f"{told.n} records were signed for at {told.ts}, and only {last} are there"
-            yield Finding(Flaw.TRUNCATION, told.chain, last + 1, says)
-        elif told.n in links and links[told.n].h != told.h:
-            says = f"record {told.n} is another one than was signed for at {told.ts}"
-            yield Finding(Flaw.EDIT, told.chain, told.n, says)
+        links = chains.get(point.chain, ())
+        hashes = {link.h for link in links if link.n == point.n}
+        last = max((link.n for link in links), default=0)
+        if point.n > last:
+            says = f"{point.n} records were signed for at {point.ts}, and only {last} are there"
+            yield Finding(Flaw.TRUNCATION, point.chain, last + 1, says)
+        elif hashes and point.h not in hashes:
+            says = f"record {point.n} is another one than was signed for at {point.ts}"
+            yield Finding(Flaw.EDIT, point.chain, point.n, says)
 
 
 def _checkpoint(text: str, keys: Mapping[str, PublicKey]) -> Checkpoint | Finding:
@@ -249,10 +272,11 @@ def _checkpoint(text: str, keys: Mapping[str, PublicKey]) -> Checkpoint | Findin
             return Finding(
                 Flaw.UNKNOWN_KEY, "", 0, f"a checkpoint is signed by {kid[:43]}, which is none of the keys given"
             )
+        unb64(text.rpartition(".")[2])  # one spelling of a signature only
         payload = jws.deserialize_compact(text, keys[kid].jwk, algorithms=ALGORITHMS).payload
         body = json.loads(payload)
-        if header.get("typ") != TYP or not isinstance(body["n"], int):
+        if header.get("typ") != TYP or type(body["n"]) is not int:
             return Finding(Flaw.FORGED, "", 0, "a checkpoint is something else that was signed")
         return Checkpoint(str(body["chain"]), body["n"], str(body["h"]), str(body["ts"]), kid)
-    except (JoseError, ValueError, KeyError, TypeError):
+    except (JoseError, MalformedError, ValueError, KeyError, TypeError, RecursionError):
         return Finding(Flaw.FORGED, "", 0, "a checkpoint has no valid signature")

@@ -8,7 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.answering import Answer, Ask, Askable, Command, Skill, answer, serving
+from bot import showing
+from bot.act_speaker import Speaker
+from bot.act_talk import ActTalk, NotADecision
+from bot.act_typed import Wish, typed_decision, wish_of
+from bot.answering import Act, Answer, Ask, Askable, Command, Skill, answer, serving
+from bot.breadth import Breadth
 from bot.cards import talk
 from bot.cards.elements import Tone, with_buttons
 from bot.cards.plain import plain
@@ -18,23 +23,21 @@ from bot.evidence import Source, SourceError
 from bot.heard_probes import HeardProbes
 from bot.identifiers import Identifier, IdentifierKind, identify
 from bot.intents import Grammar, NotUnderstood, Previous, Understood
-from bot.offers import VERB, OfferBook
+from bot.offers import VERB, OfferBook, Offered
 from bot.people import NotAllowed, People, Person, Policy, Role, check_may_ask
 from bot.reach import Reach
+from bot.showing import Turn
+from bot.store import StoreError
 from bot.turns import (
     Card,
     ChatKind,
     Joined,
-    Mention,
-    MessageGone,
     Outlet,
     Place,
     Pressed,
     Removed,
     Said,
-    Sender,
     SendError,
-    SendUnknown,
 )
 from bot.understanding import Question, Unserved, Whom, answered
 
@@ -45,14 +48,14 @@ EDIT_EVERY = 1.0
 LONG = 15.0
 """An answer that took longer calls the asker, since an edit notifies nobody."""
 THREADS = 5_000
-EDIT_WITHIN = 2.0
-"""Seconds that an edit may take which is a courtesy only."""
 WHOM = "Whom do you mean? A user principal name, an account name, a distinguished name or a mention will do."
 GREETING = "I find out why somebody does not sync from Active Directory to Entra ID. Ask: why isn't jdoe syncing"
 OLD_BUTTON = "This button is too old or belongs to another conversation. Ask again in words."
 
 
-TYPE_IT = "This I do only when you type it yourself: not from a button, not from what you quote."
+AWAY = "I cannot look up this button just now. Press it again in a minute, or ask in words."
+TYPE_IT = "This I do only when you type it yourself: not from a button, not from what you quote, not from an edit."
+SEE_BELOW = "The card below tells how it goes on."
 GAVE_UP = "I had to give up on this question. Please ask again."
 PRIVATE = "The answer is in your personal chat."
 NO_PRIVATE = "I could not write into your personal chat. Open a chat with me and ask there."
@@ -64,25 +67,6 @@ class Thread:
 
     previous: Previous
     last: Last | None
-
-
-@dataclass(frozen=True)
-class Turn:
-    """Who asks, where, and how to answer: the same for words and for buttons."""
-
-    text: str
-    sender: Sender
-    place: Place
-    outlet: Outlet
-    mentions: tuple[Mention, ...] = ()
-    understood: Understood | None = None
-    """What a button stands for, whatever its thread has come to since."""
-    typed: bool = True
-    """Whether these are the sender's own words, said now: no button, no quotation."""
-
-    @property
-    def alone(self) -> bool:
-        return self.place.kind is ChatKind.PERSONAL
 
 
 class Conversation:
@@ -98,44 +82,62 @@ class Conversation:
         clock: Clock,
         *,
         edit_every: float = EDIT_EVERY,
+        offers: OfferBook | None = None,
+        acts: ActTalk | None = None,
+        breadth: Breadth | None = None,
     ) -> None:
         self._skills, self._grammar, self._people, self._policy = skills, grammar, people, policy
         self._reach, self._clock, self._edit_every = reach, clock, edit_every
-        self._offers = OfferBook(clock)
+        self._offers, self._acts, self._breadth = offers or OfferBook(clock), acts, breadth
         self._threads: OrderedDict[str, Thread] = OrderedDict()
 
     async def said(self, said: Said, outlet: Outlet) -> None:
-        own = bool(said.text)
+        own = bool(said.text) and not said.edited
         turn = Turn(said.text or said.quoted, said.sender, said.place, outlet, said.mentions, typed=own)
         began = self._clock.monotonic()
-        message = await _first(turn, talk.looking(said.text))
+        message = await showing.first(turn, talk.looking(said.text))
         shown = talk.notice("Sorry", GAVE_UP, Tone.WARNING)
         answered = False
         try:
             given = await self._heard(turn, message)
-            shown = notice("Private", given) if isinstance(given, str) else given
             answered = True
         finally:
             if not answered:
-                await _edit(turn, message, shown)
-        await _finish(turn, message, shown)
+                await showing.edit(turn, message, shown)
+        if given is not None:
+            await showing.finish(turn, message, notice("Private", given) if isinstance(given, str) else given)
         if self._clock.monotonic() - began > LONG:
             await outlet.send(said.place, None, "The answer is in the card above.", mention=said.sender)
 
     async def pressed(self, pressed: Pressed, outlet: Outlet) -> Card | str:
         """A press changes the card for everybody, so what concerns the presser alone is a sentence."""
-        offered = self._offers.take(pressed.action_id, pressed.place)
-        if offered is None or pressed.verb != VERB or pressed.inputs:
-            return OLD_BUTTON
-        turn = Turn(offered.ask, pressed.sender, pressed.place, outlet, understood=offered.understood, typed=False)
         try:
-            shown = await self._answered(turn, pressed.message_id)
+            offered = await self._offers.take(pressed.action_id, pressed.place)
+        except StoreError as error:
+            log.warning("button not looked up", extra={"reason": error.reason})
+            return AWAY
+        if offered is None:
+            return OLD_BUTTON
+        turn = Turn(
+            offered.ask, pressed.sender, pressed.place, outlet, (), offered.understood, typed=False, pressed=True
+        )
+        try:
+            shown = await self._meant(offered, pressed, turn)
         except NotAllowed as refusal:
             return _refused(refusal, turn)
         if isinstance(shown, dict) and pressed.message_id:
             # Teams shows the answer to a press to the presser alone; only an edit changes it for everybody.
-            await _edit(turn, pressed.message_id, shown)
-        return shown
+            await showing.edit(turn, pressed.message_id, shown)
+        return shown or SEE_BELOW
+
+    async def _meant(self, offered: Offered, pressed: Pressed, turn: Turn) -> Card | str | None:
+        """Raises NotAllowed."""
+        if offered.ask:
+            plain_press = pressed.verb == VERB and not pressed.inputs
+            return await self._answered(turn, pressed.message_id) if plain_press else OLD_BUTTON
+        if self._acts is None or pressed.automatic:
+            return OLD_BUTTON
+        return await self._acts.pressed(offered, pressed, await self._speaker(turn))
 
     async def joined(self, joined: Joined, outlet: Outlet) -> None:
         await outlet.send(joined.place, None, GREETING)
@@ -143,33 +145,72 @@ class Conversation:
     async def removed(self, removed: Removed) -> None:
         self._threads.pop(removed.place.key, None)
 
-    async def _heard(self, turn: Turn, message: str | None) -> Card | str:
+    async def _heard(self, turn: Turn, message: str | None) -> Card | str | None:
         try:
             return await self._answered(turn, message)
         except NotAllowed as refusal:
             return notice("Not allowed", _refused(refusal, turn), Tone.WARNING)
 
-    async def _answered(self, turn: Turn, message: str | None) -> Card | str:
-        """The card that ends the question; a sentence where the answer went to the asker alone. Raises NotAllowed."""
-        understood = turn.understood or self._grammar.understand(turn.text, turn.mentions, self._previous(turn.place))
+    async def _answered(self, turn: Turn, message: str | None) -> Card | str | None:
+        """The card that ends the question; a sentence where the answer went to the asker alone; None where it is shown
+        already. Raises NotAllowed."""
+        decision = typed_decision(turn.text) if self._acts and not turn.pressed else None
+        if decision and self._acts:
+            if not turn.typed:
+                return notice("Not from there", TYPE_IT, Tone.WARNING)
+            try:
+                return await self._acts.typed(decision, turn.text, await self._speaker(turn), message)
+            except NotADecision:
+                log.info("no decision after all")
+        wish, understood = self._understood(turn)
         person = await self._person(turn)
         try:
-            return await self._served(turn, person, understood, message)
+            return await self._served(replace(turn, wish=wish), person, understood, message)
         except SourceError as error:
             return notice("Not reachable", error.reason, Tone.WARNING)
+
+    def _understood(self, turn: Turn) -> tuple[Wish | None, Understood | NotUnderstood]:
+        """An act is read without the reason that is given for it; a question as a whole."""
+        if turn.understood:
+            return None, turn.understood
+        wish, previous = wish_of(turn.text), self._previous(turn.place)
+        if wish.words != turn.text:
+            bare = self._grammar.understand(wish.words, turn.mentions, previous)
+            acting = (
+                any(isinstance(each, Act) and bare.intent in _names(each) for each in self._skills)
+                if isinstance(bare, Understood)
+                else False
+            )
+            if acting:
+                return wish, bare
+        return None, self._grammar.understand(turn.text, turn.mentions, previous)
+
+    async def _speaker(self, turn: Turn) -> Speaker:
+        """Raises NotAllowed."""
+        return Speaker(await self._person(turn), turn.sender, turn.place)
 
     async def _person(self, turn: Turn) -> Person:
         in_channel = turn.place.kind is not ChatKind.PERSONAL
         return await self._people.person(turn.sender.object_id, turn.place.channel_id, in_channel=in_channel)
 
+    async def _counted(self, question: Question, person: Person) -> None:
+        """Nobody goes through the directory person by person. Raises NotAllowed."""
+        if self._breadth is None or question.own:
+            return
+        slots = question.reading.slots
+        await self._breadth.count(person, [each.text for each in slots.who or slots.maybe])
+
     async def _served(
         self, turn: Turn, person: Person, understood: Understood | NotUnderstood, message: str | None
-    ) -> Card | str:
-        async def run(question: Question) -> Card | str:
+    ) -> Card | str | None:
+        async def run(question: Question) -> Card | str | None:
             skill, private = question.skill, question.own
+            await self._counted(question, person)
             if isinstance(skill, Command):
-                if skill.typed and not turn.typed:
+                if skill.typed and not turn.typed and not (isinstance(skill, Act) and turn.pressed):
                     return notice("Not from there", TYPE_IT, Tone.WARNING)
+                if isinstance(skill, Act) and self._acts:
+                    return await self._act(self._acts, skill.op, turn, person, question.reading, message)
                 private = skill.private
             return await self._run(skill, turn, person, question.reading, message, private=private)
 
@@ -187,7 +228,23 @@ class Conversation:
             case _:
                 return given
 
-    async def _followed(self, turn: Turn, person: Person, understood: Understood, message: str | None) -> Card | str:
+    async def _act(
+        self, acts: ActTalk, op: str, turn: Turn, person: Person, reading: Understood, message: str | None
+    ) -> Card | str | None:
+        """What a button of another card asks for gets a card of its own."""
+        wish = turn.wish or Wish(turn.text)
+        ask = Ask(wish.words, reading.intent, reading.slots, person.object_id, person.name)
+        if turn.pressed:
+            message = await showing.first(turn, talk.looking(turn.text))
+        shown = await acts.asked(op, ask, wish, Speaker(person, turn.sender, turn.place), message)
+        if shown is None or not turn.pressed:
+            return shown
+        await showing.finish(turn, message, shown)
+        return SEE_BELOW
+
+    async def _followed(
+        self, turn: Turn, person: Person, understood: Understood, message: str | None
+    ) -> Card | str | None:
         """`again` is the thread's own question once more; anything else asks about its last answer."""
         thread = self._threads.get(turn.place.key)
         if thread is None or understood.topic != "again" or thread.previous.intent == "followup":
@@ -224,6 +281,7 @@ class Conversation:
             return await self._whispered(turn, given, understood, previous)
         self._remember(turn.place, previous, Last.of(given.document))
         shown = self._with_offers(given, turn.place, turn.text, understood)
+        await self._offers.save()
         return talk.with_more(shown) if understood.more else shown
 
     def _with_offers(self, given: Answer, place: Place, text: str, understood: Understood) -> Card:
@@ -243,7 +301,8 @@ class Conversation:
             return NO_PRIVATE
         self._remember(chat, previous, Last.of(given.document))
         personal = replace(turn, place=chat)
-        await _edit(personal, message, self._with_offers(given, chat, turn.text, understood))
+        await showing.edit(personal, message, self._with_offers(given, chat, turn.text, understood))
+        await self._offers.save()
         return PRIVATE
 
     def _about_last(self, person: Person, topic: str | None, thread: Thread | None) -> Card:
@@ -277,7 +336,7 @@ class Conversation:
             while not (await asyncio.wait({running}, timeout=self._edit_every))[0]:
                 if len(heard) + probes.events > shown:
                     shown = len(heard) + probes.events
-                    await _edit(turn, message, talk.looking(ask.text, heard, probes.progress))
+                    await showing.edit(turn, message, talk.looking(ask.text, heard, probes.progress))
             return await running
         finally:
             if not running.done():
@@ -293,40 +352,6 @@ class Conversation:
         self._threads.move_to_end(place.key)
         while len(self._threads) > THREADS:
             self._threads.popitem(last=False)
-
-
-async def _first(turn: Turn, shown: Card) -> str | None:
-    """The card that stands there at once. Where nobody knows whether it arrived, there is none to edit."""
-    try:
-        return await turn.outlet.send(turn.place, shown, _summary(shown))
-    except SendUnknown as error:
-        log.warning("first card not confirmed", extra={"reason": error.reason})
-        return None
-
-
-async def _edit(turn: Turn, message: str | None, shown: Card) -> None:
-    """A courtesy: an edit that fails costs nothing but itself."""
-    if message is None:
-        return
-    try:
-        async with asyncio.timeout(EDIT_WITHIN):
-            await turn.outlet.update(turn.place, message, shown, _summary(shown))
-    except SendError as error:
-        log.info("progress not shown", extra={"reason": error.reason})
-    except TimeoutError:
-        log.info("progress not shown", extra={"reason": "timeout"})
-
-
-async def _finish(turn: Turn, message: str | None, shown: Card) -> None:
-    """The verdict in place of the first card; anew only where that one surely is not there any more."""
-    if message is not None:
-        try:
-            await turn.outlet.update(turn.place, message, shown, _summary(shown))
-        except MessageGone:
-            log.info("the first card was deleted")
-        else:
-            return
-    await turn.outlet.send(turn.place, shown, _summary(shown))
 
 
 def _refused(refusal: NotAllowed, turn: Turn) -> str:
@@ -349,5 +374,5 @@ def _previous(understood: Understood, given: Answer) -> Previous:
     )
 
 
-def _summary(shown: Card) -> str:
-    return str(shown["speak"])
+def _names(skill: Askable) -> frozenset[str]:
+    return frozenset(each.name for each in skill.intents)

@@ -57,6 +57,11 @@ class Settings(BaseModel):
         return self.local and "openid_url" not in self.model_fields_set
 
     @property
+    def own_tenant(self) -> str:
+        """The one whose directory and configurations are looked at."""
+        return (self.app_tenant_id or next(iter(sorted(self.allowed_tenants)), "")).lower()
+
+    @property
     def allowed_tenants(self) -> frozenset[str]:
         own = (self.app_tenant_id,) if self.app_tenant_id else ()
         return frozenset(tenant.lower() for tenant in self.tenants or own)

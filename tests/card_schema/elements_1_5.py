@@ -51,6 +51,13 @@ KINDS: dict[str, dict[str, Check]] = {
     "Table": {**BLOCK, "firstRowAsHeader": flag, "showGridLines": flag, "columns": columns},
     "TableRow": {},
     "TableCell": {"style": STYLE},
+    "Input.Text": {
+        "id": text,
+        "label": text,
+        "maxLength": lambda value: isinstance(value, int) and value > 0,
+        "isMultiline": flag,
+        "spacing": SPACING,
+    },
     "Action.Execute": {"title": text, "verb": text, "data": lambda value: isinstance(value, dict)},
     "Action.Submit": {"title": text, "data": lambda value: isinstance(value, dict)},
     "Action.OpenUrl": {"title": text, "url": text},
@@ -74,13 +81,14 @@ REQUIRED = {
     "Table": {"columns", "rows"},
     "TableRow": {"cells"},
     "TableCell": {"items"},
+    "Input.Text": {"id", "label", "maxLength"},
     "Action.Execute": {"title", "verb", "data", "fallback"},
     "Action.Submit": {"title", "data"},
     "Action.OpenUrl": {"title", "url"},
     "Action.ToggleVisibility": {"title", "targetElements"},
     "AdaptiveCard": {"version", "body", "fallbackText", "speak"},
 }
-BLOCKS = {"RichTextBlock", "TextBlock", "Container", "ColumnSet", "Table"}
+BLOCKS = {"RichTextBlock", "TextBlock", "Container", "ColumnSet", "Table", "Input.Text"}
 BUTTONS = {"Action.Execute", "Action.OpenUrl"}
 HOLDS: dict[str, dict[str, set[str]]] = {
     "AdaptiveCard": {"body": BLOCKS, "actions": BUTTONS},
