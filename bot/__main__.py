@@ -23,7 +23,16 @@ EXITS = {
     "unreachable": 7,
 }
 ASK_EXITS = "exit: 0 answered, 3 cannot tell, 4 not allowed, 5 not understood, 6 not found or ambiguous, 7 unreachable"
-STORIES = ("healthy", "servicebus-blocked", "split-brain", "quarantine", "out-of-scope", "soft-deleted", "not-yet")
+STORIES = (
+    "healthy",
+    "servicebus-blocked",
+    "mended",
+    "split-brain",
+    "quarantine",
+    "out-of-scope",
+    "soft-deleted",
+    "not-yet",
+)
 
 
 def parser() -> argparse.ArgumentParser:

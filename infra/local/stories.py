@@ -8,7 +8,7 @@ from typing import Any
 from infra.local.cast import FRONT_DESK_GROUP, JANE_DOE, SAM_SECOND, UNIQUE, jane
 from infra.local.configurations import failed, quarantined
 from infra.local.healthy_site import CONNECTED, NOT_CONNECTED, REGISTRATION, SERVICE_BUS, event
-from infra.local.logrows import audit, failed_export, on_demand, staged_delete
+from infra.local.logrows import audit, failed_export, on_demand, provisioned, staged_delete
 from infra.local.people import CORP, Person, Row, cloud_only, utc
 from infra.local.tenant import healthy_world, newest_first
 
@@ -50,6 +50,39 @@ def servicebus_blocked(at: datetime) -> dict[str, Any]:
         also=["agent-none-active", "agent-active-but-deaf", "q-exception"],
         never=["obj-wrong-dn", "net-login-blocked", "agent-service-stopped"],
         decisive=["site:SRV-SYNC01/tcp", "site:SRV-SYNC01/relay"],
+    )
+
+
+def mended(at: datetime) -> dict[str, Any]:
+    """The firewall is open again since half an hour; the job still sits in the quarantine that it earned meanwhile."""
+    began, opened = at - timedelta(hours=9), at - timedelta(minutes=35)
+    jdoe = replace(jane(at), created=at - timedelta(hours=4), changed=at - timedelta(hours=4))
+    world = without_jdoe(healthy_world(at), jdoe)
+    tenant, corp = world["tenant"], world["tenant"]["servicePrincipals"][0]
+    tenant["later"] = []
+    corp["jobs"][0] = _deaf(corp["jobs"][0], at, began)
+    tenant["provisioningLogs"] = [
+        row
+        for row in tenant["provisioningLogs"]
+        if row["jobId"] != corp["jobs"][0]["id"] or row["activityDateTime"] < utc(began)
+    ]
+    user = jdoe.cloud_user(at)
+    then = {"users": [user], "provisioningLogs": [provisioned(jdoe, at, "create")]}
+    tenant["provisionOnDemand"].append(
+        {"dn": jdoe.dn, "status": 200, "body": on_demand(jdoe, at, "Success"), "then": then}
+    )
+    log = world["sites"][0]["checks"]["eventlog"]["data"]
+    log["entries"] = [
+        event(opened, "Information", CONNECTED),
+        event(opened - timedelta(minutes=1), "Error", f"{NOT_CONNECTED} to {SERVICE_BUS}:443.", 540),
+    ]
+    return told(
+        world,
+        "The firewall is open again, and the job still waits in quarantine",
+        cause="q-exception",
+        also=["sched-quarantine-slow"],
+        never=["net-servicebus-blocked", "obj-wrong-dn"],
+        decisive=[f"graph:jobs/{corp['jobs'][0]['id']}"],
     )
 
 
@@ -254,6 +287,7 @@ def told(
 STORIES: dict[str, Story] = {
     "healthy": healthy,
     "servicebus-blocked": servicebus_blocked,
+    "mended": mended,
     "split-brain": split_brain,
     "quarantine": quarantine,
     "out-of-scope": out_of_scope,

@@ -193,6 +193,43 @@ async def test_a_server_is_enrolled_in_chat_by_two_admins(
     assert await standing(running) is Standing.REVOKED
 
 
+async def test_a_quarantine_is_cleared_by_two_people_once_and_every_copy_is_told(
+    session: aiohttp.ClientSession,
+) -> None:
+    async with running_demo(story="mended", latency=0.02) as begun:
+        alex, sam = (Page(begun.url, session, who, "channel") for who in ("admin", "second"))
+        asked = await alex.say("clear the quarantine because the firewall is open again since nine")
+        request = (await alex.answers(asked, {"WAITING FOR APPROVAL"}))[-1]
+        found = re.search(r"approve ([2-9A-HJ-NP-Z]{4}) ([0-9a-f]{8})", plain(request["card"]))
+        assert found is not None
+        assert begun.graph.writes == []
+        await alex.answers(await alex.say(found[0]), {"NOT DONE", "REFUSED"})
+        assert begun.graph.writes == [], "nobody approves what they asked for"
+        watching = asyncio.create_task(alex.answers(asked, {"DONE"}))
+        await sam.say(found[0])
+        outcome = (await watching)[-1]
+        assert outcome["id"] == request["id"], "the request's own card tells how it ended"
+        assert [(write.path.rpartition("/")[2], write.body) for write in begun.graph.writes] == [
+            ("restart", '{"criteria": {"resetScope": "QuarantineState"}}')
+        ]
+        assert "Alex Admin" in plain(outcome["card"])
+        await sam.say(found[0])
+        await asyncio.sleep(1.0)
+        assert len(begun.graph.writes) == 1
+
+
+async def test_the_helpdesk_runs_one_person_now(running: Demo, session: aiohttp.ClientSession) -> None:
+    heidi = Page(running.url, session, "helpdesk", "personal")
+    done = (await heidi.answers(await heidi.say("provision newhire now"), {"DONE", "FAILED"}))[-1]
+    told = plain(done["card"])
+    assert word(done) == "DONE", told
+    assert "Tell the user" in told
+    assert [write.path.rpartition("/")[2] for write in running.graph.writes] == ["provisionOnDemand"]
+    refused = await heidi.answers(await heidi.say("clear the quarantine because I say so myself"), {"NOT ALLOWED"})
+    assert refused
+    assert len(running.graph.writes) == 1
+
+
 async def standing(running: Demo) -> Standing:
     assert isinstance(running.side.enrolment, Enrolling)
     records = {record.name: record for record in await running.side.enrolment.list()}
