@@ -10,10 +10,18 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
 UNHURRIED = {
+    "acts/test_kills.py",
+    "acts/test_races.py",
+    "bot/test_act_approvers.py",
     "bot/test_activity_body.py",
+    "bot/test_approval_machine.py",
     "bot/test_approvals.py",
+    "bot/test_approving.py",
+    "bot/test_audit.py",
+    "bot/test_audit_chain.py",
     "bot/test_breadth.py",
     "bot/test_deciding.py",
+    "bot/test_execution.py",
     "bot/test_graph.py",
     "bot/test_policy.py",
     "infra/test_demo.py",

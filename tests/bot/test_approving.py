@@ -13,7 +13,7 @@ from bot.approval_shelf import Busy, NoSuchRequest, Unreadable
 from bot.approvals import Attempt, NotNow, State, Verb
 from bot.approving import AlreadyOpen, Decided
 from bot.clock import VirtualClock
-from bot.store import Conflict, Store, Write
+from bot.store import Ambiguous, Conflict, Store, Write
 from bot.store.sqlite import SqliteStore
 from tests.acts.office import AT, Instance, Job, People, virtual
 from tests.store.model import Fault, Ground, ModelStore
@@ -520,3 +520,31 @@ async def test_no_write_is_without_a_condition(clock: VirtualClock):
     assert not await one.shelf.put(held, replace(held.request, state=State.APPROVED), ())
     with pytest.raises(Conflict):
         await store.put("approvals", request.id, [Write("state", {}, held.etag)])
+
+
+class OvertakenStore(ModelStore):
+    """Our write is there, nobody told us, and somebody else has moved on from it before we look."""
+
+    overtaking: Any = None
+
+    async def put(self, ns: str, pk: str, writes: Any) -> list[str]:
+        etags = await super().put(ns, pk, writes)
+        if self.overtaking and writes[0].rk == "state":
+            overtaking, self.overtaking = self.overtaking, None
+            await overtaking()
+            raise Ambiguous("Nobody can say.")
+        return etags
+
+
+async def test_a_write_that_was_built_upon_before_we_looked_was_ours_all_the_same(clock: VirtualClock):
+    ground = Ground()
+    store = OvertakenStore(ground=ground)
+    one, two = office(store, clock), office(ModelStore(ground=ground), clock, "two")
+    request = await one.ask()
+
+    async def revoked() -> None:
+        await two.approvals.decide(request.id, Verb.REVOKE, "cara")
+
+    store.overtaking = revoked
+    assert (await one.approve(request)).state is State.APPROVED, "Ben did approve it"
+    assert (await one.approvals.request(request.id)).state is State.CANCELLED

@@ -576,3 +576,18 @@ async def test_nobody_listens_and_nothing_was_sent(clock: VirtualClock):
         assert after.state is State.FAILED
         assert len(tries) > 1
         assert clock.monotonic() <= 120
+
+
+async def test_only_a_few_are_between_claim_and_answer_so_that_a_kill_leaves_few_unknown(pair: Pair):
+    inside: list[int] = []
+
+    async def counting() -> None:
+        requests_now = [await pair.two.approvals.request(each.id) for each in requests]
+        inside.append(sum(each.state is State.EXECUTING for each in requests_now))
+
+    pair.job.in_call, pair.job.next = counting, [Called(True, "So.", settled=True) for _ in range(9)]
+    requests = [await pair.one.approved(f"job-{n}") for n in range(9)]
+    one = replaced(pair, at_once=2)
+    await asyncio.gather(*(one.attend(each.id) for each in requests))
+    assert len(inside) == 9
+    assert max(inside) <= 4, "two on their way, and two that are just being written down"

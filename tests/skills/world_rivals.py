@@ -61,9 +61,7 @@ def deleted(**changes: Any) -> CloudUser:
 
 def user_holder(user: CloudUser, attribute: str = "proxyAddresses", value: str = "jdoe@contoso.com") -> Holder:
     kind = HolderKind.DELETED_USER if user.deleted else HolderKind.USER
-    return Holder(
-        user.record, kind, user.id, user.display_name, attribute, value, user.synced, user.anchor, user=user
-    )
+    return Holder(user.record, kind, user.id, user.display_name, attribute, value, user.synced, user.anchor, user=user)
 
 
 def group_holder(unified: bool = True, kind: HolderKind = HolderKind.GROUP, value: str = "jdoe@contoso.com") -> Holder:
@@ -86,9 +84,7 @@ def roles(*names: str, principal: str = "u-twin") -> Change:
 
 
 def features(**changes: Any) -> Change:
-    healthy = SyncFeatures(
-        Record("graph:onPremisesSynchronization/-"), False, False, True, True, True, "disabled", 500
-    )
+    healthy = SyncFeatures(Record("graph:onPremisesSynchronization/-"), False, False, True, True, True, "disabled", 500)
     return {SyncFeatures: replace(healthy, **changes)}
 
 
