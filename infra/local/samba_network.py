@@ -14,7 +14,7 @@ from typing import IO, Final
 
 BRIDGE, SUBNET = "wsbr", "10.213.77"
 LOCK: Final = Path(tempfile.gettempdir(), "whysync-samba.lock")
-WAITING_S: Final = 90.0
+WAITING_S: Final = 300.0
 NAMESPACES: Final = Path("/etc/netns")
 
 
