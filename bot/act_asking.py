@@ -104,7 +104,8 @@ class Asking:
         """Raises NotDone."""
         await self._rights.require(Verb.ASK, action.op, plan.configuration, speaker)
         try:
-            request = await self._approvals.ask(action, plan, speaker.person.object_id, reason)
+            person_id, where = speaker.person.object_id, speaker.where
+            request = await self._approvals.ask(action, plan, person_id, reason, where=where)
         except AlreadyOpen as other:
             await self._show(other.request, speaker, message)
             return

@@ -151,9 +151,7 @@ def _effects(shown: Shown) -> list[Element]:
 
 def sends(text: str) -> list[Element]:
     """The request, word for word, folded away."""
-    return fold(
-        "act-sends", "The exact request", [line(run(each, most=600)) for each in text.splitlines() if each]
-    )
+    return fold("act-sends", "The exact request", [line(run(each, most=600)) for each in text.splitlines() if each])
 
 
 def _notes(told: Told) -> list[Element]:

@@ -28,6 +28,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "not-yours": "Only whoever asked for {code} may do this.",
     "not-approved": "{code} is not approved and waiting to run, so there is nothing to revoke: {state}.",
     "too-few": "{code} has too few approvals.",
+    "asks-too-few": "The policy now asks for more approvers than {code} does. Withdraw it and ask again.",
     "approver-not-allowed": "Somebody who approved {code} may not approve it any more. " + ASK_AGAIN,
     "no-attempt": "{code} is not being run.",
     "not-executing": "{code} is not running: {state}.",

@@ -155,7 +155,9 @@ class ActTalk:
             raise NotDone(words.NO_REASON)
         if verb is not Verb.CANCEL:
             await self._rights.require_for(verb, request, speaker)
-        after = await self._approvals.decide(request.id, verb, speaker.person.object_id, digest=digest, reason=reason)
+        after = await self._approvals.decide(
+            request.id, verb, speaker.person.object_id, digest=digest, reason=reason, where=speaker.where
+        )
         if after.state is State.APPROVED:
             self._soon(after.id)
         await self._copies.named(after, speaker)
@@ -219,6 +221,7 @@ class ActTalk:
             f"{speaker.name} says that {told}: {reason}",
             person_id=speaker.person.object_id,
             reason=reason,
+            where=speaker.where,
         )
         await self._copies.named(after, speaker)
         await self._copies.changed(after)

@@ -148,6 +148,8 @@ class Move:
     """Why the act would not help: its cause can still be measured."""
     only: bool = False
     """Whether no other request for the same op and target is open."""
+    quorum: int | None = None
+    """How many must agree to such an act; None where there is no such act here."""
     attempt: Attempt | None = None
     outcome: State | None = None
     says: str = ""
@@ -190,6 +192,11 @@ def _lease_over(case: Case) -> bool:
     return held is not None and case[1].at > held.lease_until
 
 
+def _asks_enough(case: Case) -> bool:
+    """What is stored may ask for more people than the policy does, and never for fewer."""
+    return case[1].quorum is not None and case[0].quorum >= case[1].quorum
+
+
 _SHOWN_DIGITS = 8
 
 APPROVE_CHECKS: Checks = MappingProxyType(
@@ -205,6 +212,7 @@ APPROVE_CHECKS: Checks = MappingProxyType(
             len(case[1].digest) >= _SHOWN_DIGITS and case[0].digest.startswith(case[1].digest.lower())
         ),
         "unreadable": lambda case: case[1].world is not None,
+        "asks-too-few": _asks_enough,
         "stale": lambda case: case[1].world == case[0].thing.preconditions,
         "cause-remains": lambda case: not case[1].blocked,
     }
@@ -239,6 +247,7 @@ CLAIM_CHECKS: Checks = MappingProxyType(
         "requester-not-allowed": lambda case: case[1].requester_may,
         "approver-not-allowed": lambda case: case[1].approvers_may,
         "unreadable": lambda case: case[1].world is not None,
+        "asks-too-few": lambda case: case[0].break_glass or _asks_enough(case),
         "stale": lambda case: case[1].world == case[0].thing.preconditions,
         "cause-remains": lambda case: case[0].break_glass or not case[1].blocked,
         "no-attempt": lambda case: case[1].attempt is not None,

@@ -16,6 +16,7 @@ from bot.approvals import OPEN, Attempt, Event, Move, NotNow, Party, Request, St
 from bot.approvals import ask as opening
 from bot.clock import Clock
 from bot.evidence import SourceError
+from bot.policy import Where
 from bot.reach import Reach
 
 __all__ = ["AlreadyOpen", "Approvals", "Busy", "Decided", "Deciders", "NoSuchRequest", "Standing", "Unreadable"]
@@ -58,7 +59,11 @@ class Standing:
 class Deciders(Protocol):
     """Policy and directory together. Never raises: when in doubt, `may` is False."""
 
-    async def standing(self, object_id: str, verb: Verb, op: str, configuration: str) -> Standing: ...
+    async def standing(
+        self, object_id: str, verb: Verb, op: str, configuration: str, where: Where | None = None
+    ) -> Standing:
+        """`where`: of the person who is moving; nothing of those who are only looked at again."""
+        ...
 
 
 Moving = Callable[[Request], Awaitable[Move]]
@@ -79,9 +84,11 @@ class Approvals:
         self._deciders, self._actions = deciders, actions
         self._reach, self._clock = reach, clock
 
-    async def ask(self, action: Action, plan: Plan, person_id: str, reason: str) -> Request:
+    async def ask(
+        self, action: Action, plan: Plan, person_id: str, reason: str, *, where: Where | None = None
+    ) -> Request:
         """A new request. Raises NotNow, AlreadyOpen."""
-        who = await self._deciders.standing(person_id, Verb.ASK, action.op, plan.configuration)
+        who = await self._deciders.standing(person_id, Verb.ASK, action.op, plan.configuration, where)
         move = Move(Verb.ASK, self._clock.now(), who.party, reason.strip(), may=who.may)
         ident = secrets.token_hex(16)
         fresh = Request(ident, "", plan.thing, action.approvers, who.party, move.reason, move.at, State.PENDING)
@@ -96,14 +103,21 @@ class Approvals:
         return await self._alone(request)
 
     async def decide(
-        self, request_id: str, verb: Verb, person_id: str, *, digest: str = "", reason: str = ""
+        self,
+        request_id: str,
+        verb: Verb,
+        person_id: str,
+        *,
+        digest: str = "",
+        reason: str = "",
+        where: Where | None = None,
     ) -> Request:
         """One person's step. Raises Decided, with the request as it stands."""
         if verb not in BY_PEOPLE:
             raise NotNow("not-allowed")  # the machine's own steps have their own ways in
 
         async def move(request: Request) -> Move:
-            who = await self._standing(request, verb, person_id)
+            who = await self._standing(request, verb, person_id, where)
             wanted = Move(verb, self._clock.now(), who.party, reason.strip(), may=who.may, digest=digest)
             return await self._looked(request, wanted) if verb in LOOKED_AT else wanted
 
@@ -128,7 +142,14 @@ class Approvals:
         return await self._moved(request_id, move)
 
     async def settle(
-        self, request_id: str, outcome: State, says: str, *, person_id: str | None = None, reason: str = ""
+        self,
+        request_id: str,
+        outcome: State,
+        says: str,
+        *,
+        person_id: str | None = None,
+        reason: str = "",
+        where: Where | None = None,
     ) -> Request:
         """An end for `unknown`: found by looking, or told by a person with a reason. Raises Decided."""
 
@@ -136,7 +157,7 @@ class Approvals:
             found = Move(Verb.SETTLE, self._clock.now(), outcome=outcome, says=says, reason=reason.strip())
             if person_id is None:
                 return found
-            who = await self._standing(request, Verb.SETTLE, person_id)
+            who = await self._standing(request, Verb.SETTLE, person_id, where)
             return replace(found, by=who.party, may=who.may)
 
         return await self._moved(request_id, move)
@@ -236,9 +257,9 @@ class Approvals:
                 return False
         return True
 
-    async def _standing(self, request: Request, verb: Verb, person_id: str) -> Standing:
+    async def _standing(self, request: Request, verb: Verb, person_id: str, where: Where | None = None) -> Standing:
         configuration = (await self.shelf.shown(request.id)).configuration
-        return await self._deciders.standing(person_id, verb, request.thing.op, configuration)
+        return await self._deciders.standing(person_id, verb, request.thing.op, configuration, where)
 
     async def _looked(self, request: Request, move: Move) -> Move:
         """With the world as it is now, and whether the requester may still ask for it."""
@@ -249,6 +270,7 @@ class Approvals:
         looked = replace(move, requester_may=may, only=lock.holder == request.id)
         if action is None:
             return looked  # another build's act: here nobody can look
+        looked = replace(looked, quorum=action.approvers)
         reach = self._reach()
         try:
             world = await action.observe(request.thing, reach)

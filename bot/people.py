@@ -168,4 +168,5 @@ def _refusal(person: Person, about: About) -> str:
         return 'Your role does not let you ask about other people. You may ask "is my account in sync".'
     if about is About.FLEET:
         return "Only admins may see the probes, or take one into service or out of it."
-    return "Your role does not let you ask about the whole tenant."
+    may = "about one person: why isn't jdoe syncing" if Role.HELPDESK in person.roles else '"is my account in sync"'
+    return f"Your role does not let you ask about servers or the whole tenant. You may ask {may}."

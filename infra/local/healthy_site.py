@@ -47,7 +47,7 @@ def _checks(probe: str, domain: Domain, at: datetime, objects: list[Row], contro
         ],
         "websocket": [{"host": SERVICE_BUS, "outcome": "ok", "heldS": 240}],
         "clock": {"wall": utc(at), "reference": utc(at), "skewS": 0, "source": "http-date"},
-        "host": _host(host, at),
+        "host": _host(host, _address(probe), at),
         "services": _services(account, at),
         "agent": _agent(host, domain, at),
         "proxy": {"agentConfig": None, "winHttp": None, "environment": None},
@@ -103,7 +103,12 @@ def _handshake(name: str, at: datetime) -> Row:
     }
 
 
-def _host(host: str, at: datetime) -> Row:
+def _address(probe: str) -> str:
+    """Each server has its own, by the number in its name."""
+    return f"10.20.0.{20 + int(probe[-2:])}"
+
+
+def _host(host: str, address: str, at: datetime) -> Row:
     return {
         "name": host,
         "os": "Windows Server 2022",
@@ -115,9 +120,7 @@ def _host(host: str, at: datetime) -> Row:
         "bootedAt": utc(at - timedelta(days=12)),
         "updates": [],
         "executionPolicy": {"MachinePolicy": "Undefined", "UserPolicy": "Undefined", "LocalMachine": "RemoteSigned"},
-        "nics": [
-            {"name": "Ethernet", "address": "10.20.0.21", "metric": 15, "gateway": "10.20.0.1", "dns": ["10.20.0.10"]}
-        ],
+        "nics": [{"name": "Ethernet", "address": address, "metric": 15, "gateway": "10.20.0.1", "dns": ["10.20.0.10"]}],
     }
 
 

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bot.acts import ATTEMPTED, Action, Look, Plan, Refused, Seen, Thing
 from bot.answering import Ask
@@ -20,6 +21,8 @@ from skills.phrases.acts import CLEAR_RESTART
 from skills.views.acts import cycle_told, quarantine_clock
 
 ACCEPTED = "Microsoft Graph accepted it; the job has not shown it yet. Ask for the sync status in a few minutes."
+GLASS = "While the cause can be measured nobody can approve this: it can run only by breaking the glass."
+"""An approval is refused then; the request is only of use to somebody who may do without one."""
 
 
 async def plan(ask: Ask, reach: Reach) -> Plan | Refused:
@@ -49,12 +52,12 @@ async def plan(ask: Ask, reach: Reach) -> Plan | Refused:
         (*quarantine_clock(job), *cycle_told(job)),
     )
     if held_back:
-        return Refused(held_back, ("Remove the cause, then ask again.",), _warned(planned, held_back))
+        return Refused(held_back, ("Remove the cause, then ask again.", GLASS), _warned(planned, held_back, GLASS))
     return planned
 
 
-def _warned(planned: Plan, warning: str) -> Plan:
-    return Plan(**{**vars(planned), "warnings": (warning, *planned.warnings)})
+def _warned(planned: Plan, *warnings: str) -> Plan:
+    return replace(planned, warnings=(*warnings, *planned.warnings))
 
 
 def cause(job: SyncJob) -> str:

@@ -1,12 +1,13 @@
 """The channel from the agent to the cloud, host by host: the port, the handshake, revocation, the long connection."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bot.diagnosis import Finding, Rule, likely, proven, rule
 from bot.evidence import Because, Missing
 from skills.facts.jobs import Jobs, SubjectJob
 from skills.facts.log import Attempts
 from skills.facts.site import AgentInstall, Contact, Contacts, Dns, EventLog, Proxy, Tcp, Tls, WebSocket
+from skills.facts.site_records import TlsResult
 from skills.facts.tenant import Agents, Now
 from skills.rules import reached
 from skills.rules.chain import DEAF
@@ -48,24 +49,51 @@ def servicebus_blocked(
     shut = [way for way in tested if reached.blocked(way.buses) and not reached.unresolved(dns, way.buses[0].host)]
     if channel.works or not shut or len(shut) < len(tested):
         return None
-    way, host = shut[0], reached.blocked(shut[0].buses)[0].host
-    others = reached.open_hosts(way.others(reached.service_bus))
-    if reached.no_way_out(way.buses) or (way.others(reached.service_bus) and not others):
+    stopped = [way for way in shut if not _cut_off(way)]
+    if not stopped:
         return None  # nothing is reached: the card, the account or the way out, not a rule about Service Bus
-    certainty = channel.sure(others, way.beside_agent, not _unprobed(agents, ways))
-    return certainty(
-        f"The firewall stops {way.probe} from reaching {host}:443, so the cloud cannot reach the agent.",
+    probes, hosts = _distinct(way.probe for way in stopped), _distinct(_first_shut(way) for way in stopped)
+    seen_well = all(_beside_bus(way) and way.beside_agent for way in stopped)
+    return channel.sure(seen_well, not _unprobed(agents, ways))(
+        f"The firewall stops {_in_words(probes)} from reaching {_in_words([f'{host}:443' for host in hosts])}, "
+        f"{_unreached(probes)}.",
         because=[
-            way.record.saying(_contrast(way, others)),
+            *(way.record.saying(_contrast(way)) for way in stopped),
             *channel.dead[:1],
-            *present(_silent(contacts, way.probe), reached.resolved(dns, host)),
+            *present(*(_silent(contacts, probe) for probe in probes), *(reached.resolved(dns, host) for host in hosts)),
         ],
-        fix=steps(ALLOW_BUS, way.probe),
+        fix=steps(ALLOW_BUS, _in_words(probes)),
         since=channel.since,
     )
 
 
-def _contrast(way: Route, others: Sequence[str]) -> str:
+def _cut_off(way: Route) -> bool:
+    return reached.no_way_out(way.buses) or bool(way.others(reached.service_bus) and not _beside_bus(way))
+
+
+def _beside_bus(way: Route) -> tuple[str, ...]:
+    return reached.open_hosts(way.others(reached.service_bus))
+
+
+def _first_shut(way: Route) -> str:
+    return reached.blocked(way.buses)[0].host
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _in_words(names: Sequence[str]) -> str:
+    """All of them, as a sentence names them: `A`, `A and B`, `A, B and C`."""
+    return " and ".join(each for each in (", ".join(names[:-1]), names[-1]) if each)
+
+
+def _unreached(probes: Sequence[str]) -> str:
+    return f"so the cloud cannot reach the {'agents' if len(probes) > 1 else 'agent'}"
+
+
+def _contrast(way: Route) -> str:
+    others = _beside_bus(way)
     failed = f"{reached.named(reached.blocked(way.buses))} ({way.way})"
     if not others:
         return failed
@@ -106,22 +134,28 @@ def servicebus_handshake_blocked(
     channel, results = channel_state(now, jobs, subject, log, attempts), reached.shown(tls)
     bus = [(each, seen) for each, seen in results if reached.service_bus(each.host)]
     cut = [(each, seen) for each, seen in bus if each.outcome in ("reset", "timeout")]
-    fine = [each.host for each, _ in results if each.outcome == "ok" and not reached.service_bus(each.host)]
+    fine = {seen.probe: each.host for each, seen in results if each.outcome == "ok" and (each, seen) not in bus}
     if channel.works or not cut or len(cut) < len(bus) or not fine:
         return None
-    result, seen = cut[0]
+    first = {seen.probe: (result, seen) for result, seen in reversed(cut)}
+    probes = _distinct(seen.probe for _, seen in cut)
+    shown = [first[probe] for probe in probes]
     opened = not isinstance(tcp, Missing) and any(way.buses and not reached.blocked(way.buses) for way in plain(tcp))
-    return channel.sure(opened, seen.agent_host)(
-        f"The firewall cuts the handshake of {seen.probe} with {result.host}, so the cloud cannot reach the agent.",
+    return channel.sure(opened, all(seen.agent_host and seen.probe in fine for _, seen in shown))(
+        f"The firewall cuts the handshake of {_in_words(probes)} with "
+        f"{_in_words(_distinct(result.host for result, _ in shown))}, {_unreached(probes)}.",
         because=[
-            seen.record.saying(
-                f"the handshake with {result.host} ends in {result.outcome}; with {fine[0]} it succeeds"
-            ),
+            *(seen.record.saying(_cut_short(result, fine.get(seen.probe))) for result, seen in shown),
             *channel.dead[:1],
         ],
-        fix=steps(ALLOW_BUS, seen.probe),
+        fix=steps(ALLOW_BUS, _in_words(probes)),
         since=channel.since,
     )
+
+
+def _cut_short(result: TlsResult, fine: str | None) -> str:
+    failed = f"the handshake with {result.host} ends in {result.outcome}"
+    return f"{failed}; with {fine} it succeeds" if fine else failed
 
 
 def plain(tcp: Tcp) -> tuple[Route, ...]:

@@ -15,6 +15,7 @@ from bot.audit import Audit, Chain, LogSink
 from bot.clock import Clock, VirtualClock
 from bot.evidence import SourceError
 from bot.execution import Execution
+from bot.policy import Where
 from bot.reach import Reach
 from bot.relay.envelope import PrivateKey
 from bot.store import Store
@@ -39,10 +40,15 @@ class People:
     approvers: set[str] = field(default_factory=lambda: {"anna-adm", "ben", "cara"})
     glass: set[str] = field(default_factory=set)
     persons: dict[str, str] = field(default_factory=lambda: dict(PERSONS))
+    closed: set[str] = field(default_factory=set)
+    """Places where nobody may do anything."""
 
-    async def standing(self, object_id: str, verb: Verb, op: str, configuration: str) -> Standing:
+    async def standing(
+        self, object_id: str, verb: Verb, op: str, configuration: str, where: Where | None = None
+    ) -> Standing:
         await asyncio.sleep(0)
-        return Standing(self.party(object_id), self.may(object_id, verb))
+        here = where is None or where.name not in self.closed
+        return Standing(self.party(object_id), self.may(object_id, verb) and here)
 
     def party(self, object_id: str) -> Party:
         return Party(object_id, self.persons.get(object_id, ""))

@@ -34,6 +34,7 @@ async def test_killed_where_it_hurts_the_next_process_brings_it_to_its_end(
         process = await dying(path, world, point)
         assert await process.wait() == -signal.SIGKILL
         heir = await figures._started(path, world, "heir", "run", "", "0")
+        assert await figures._line(heir) == "ready"
         async with asyncio.timeout(30):
             await figures._all_ended(office, [request])
         heir.terminate()

@@ -125,8 +125,10 @@ class Board:
             return Ruling(party, "other-channel")
         return Ruling(party, "" if object_id in allowed or verb is Verb.CANCEL else "not-allowed")
 
-    async def standing(self, object_id: str, verb: Verb, op: str, configuration: str, *_: object) -> Standing:
-        ruling = await self.ruling(object_id, verb, op, configuration)
+    async def standing(
+        self, object_id: str, verb: Verb, op: str, configuration: str, where: Where | None = None
+    ) -> Standing:
+        ruling = await self.ruling(object_id, verb, op, configuration, where)
         return Standing(ruling.party, may=not ruling.code)
 
     async def whom(self, op: str) -> tuple[str, ...]:

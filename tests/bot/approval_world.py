@@ -35,6 +35,7 @@ def approving(by: Party | None = BEN, **changes: object) -> Move:
         world=dict(WORLD),
         digest=THING.short_digest,
         only=True,
+        quorum=1,
     )
     return replace(move, **changes)  # type: ignore[arg-type]
 
@@ -51,6 +52,7 @@ def claiming(**changes: object) -> Move:
         approvers_may=True,
         world=dict(WORLD),
         only=True,
+        quorum=1,
         attempt=attempt(),
     )
     return replace(move, **changes)  # type: ignore[arg-type]

@@ -13,9 +13,11 @@ from bot.approval_shelf import Busy, NoSuchRequest, Unreadable
 from bot.approvals import Attempt, NotNow, State, Verb
 from bot.approving import AlreadyOpen, Decided
 from bot.clock import VirtualClock
+from bot.graph_errors import OutcomeUnknown
+from bot.policy import Where
 from bot.store import Ambiguous, Conflict, Store, Write
 from bot.store.sqlite import SqliteStore
-from tests.acts.office import AT, Instance, Job, People, virtual
+from tests.acts.office import AT, OP, REASON, Instance, Job, People, virtual
 from tests.store.model import Fault, Ground, ModelStore
 
 
@@ -452,6 +454,39 @@ async def test_a_changed_act_is_not_run_though_its_digest_was_left(store: Store,
     with pytest.raises(Unreadable):
         await one.attend(request)
     assert one.job.calls == []
+
+
+async def test_a_row_that_asks_for_fewer_people_than_the_act_is_neither_approved_nor_run(
+    store: Store, clock: VirtualClock
+):
+    job = Job()
+    one = Instance(store, job, People(), clock, actions={OP: job.action(approvers=2)})
+    pending, approved = await one.ask("job-1"), await one.ask("job-2")
+    await changed_row(store, pending.id, quorum=1)
+    with pytest.raises(Decided, match="asks-too-few"):
+        await one.approve(pending)
+    await one.approve(await one.approve(approved), by="cara")
+    await changed_row(store, approved.id, quorum=1)
+    with pytest.raises(Decided, match="asks-too-few"):
+        await one.attend(approved)
+    assert job.calls == []
+
+
+async def test_the_place_where_it_is_said_counts_for_every_step_of_a_person(store: Store, clock: VirtualClock):
+    here, there = Where("19:closed"), Where("19:open")
+    one = office(store, clock, people=People(closed={here.name}))
+    asked = one.job.plan("job-1")
+    with pytest.raises(NotNow, match="not-allowed"):
+        await one.approvals.ask(one.actions[OP], asked, "anna", REASON, where=here)
+    request = await one.approvals.ask(one.actions[OP], asked, "anna", REASON, where=there)
+    digest = request.thing.short_digest
+    with pytest.raises(Decided, match="not-allowed"):
+        await one.approvals.decide(request.id, Verb.APPROVE, "ben", digest=digest, where=here)
+    await one.approvals.decide(request.id, Verb.APPROVE, "ben", digest=digest, where=there)
+    one.job.next, one.job.quiet = [OutcomeUnknown("The connection broke.")], True
+    assert (await one.attend(request)).state is State.UNKNOWN
+    with pytest.raises(Decided, match="nobody"):
+        await one.approvals.settle(request.id, State.DONE, "seen", person_id="ben", reason=REASON, where=here)
 
 
 async def test_a_newer_program_reads_what_an_older_one_wrote(

@@ -273,6 +273,23 @@ def test_self_is_its_own_account_alone() -> None:
     assert may(person(Role.SELF), About.PERSON, subjects=2) == "role"
 
 
+@pytest.mark.parametrize(
+    ("held", "instead"),
+    [
+        ([Role.HELPDESK], "about one person: why isn't jdoe syncing."),
+        ([Role.HELPDESK, Role.SELF], "about one person: why isn't jdoe syncing."),
+        ([Role.SELF], '"is my account in sync".'),
+    ],
+    ids=str,
+)
+def test_whoever_may_not_ask_about_servers_is_told_what_they_may_ask(held: list[Role], instead: str) -> None:
+    with pytest.raises(NotAllowed) as refused:
+        check_may_ask(person(*held), About.TENANT, own_account=False, subjects=1)
+    assert refused.value.reason == (
+        f"Your role does not let you ask about servers or the whole tenant. You may ask {instead}"
+    )
+
+
 def test_who_has_no_role_may_ask_nothing_not_even_about_themselves() -> None:
     assert {may(person(), about, own=own) for about in About for own in (True, False)} == {"role"}
 

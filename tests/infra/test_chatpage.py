@@ -182,6 +182,30 @@ CONTRASTS = """() => {
   });
 }"""
 
+
+@needs_renderer
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_what_is_typed_into_a_card_wears_the_colours_of_the_page(
+    browser: Browser, running: Demo, scheme: Any
+) -> None:
+    fields: list[dict[str, Any]] = [
+        {"type": "Input.Text", "id": "why", "value": "one"},
+        {"type": "Input.Text", "id": "more", "isMultiline": True, "value": "several"},
+    ]
+    async with opened(browser, running.url, DESK, scheme=scheme) as shown:
+        running.chat.chats.post(CHANNEL, BOT, Content(card=card(fields, "x"), summary="x"))
+        await expect(shown.locator(".card .ac-textInput")).to_have_count(2)
+        drawn = await shown.evaluate(FIELDS)
+    assert [each["background"] for each in drawn] == [drawn[0]["page"]] * 2
+    assert [each["colour"] for each in drawn] == [drawn[0]["text"]] * 2
+
+
+FIELDS = """() => [...document.querySelectorAll('.card .ac-textInput')].map((each) => ({
+  background: getComputedStyle(each).backgroundColor, page: getComputedStyle(document.documentElement).backgroundColor,
+  colour: getComputedStyle(each).color, text: getComputedStyle(document.documentElement).color,
+}))"""
+
+
 HOSTILE = "**bold** <img src=x onerror=alert(1)> [link](javascript:alert(1)) & 'quotes'"
 
 

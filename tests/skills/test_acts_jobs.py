@@ -11,6 +11,7 @@ from acts_world import AT, BY_OP, Json, claimed, done, job_of, plan_of, planned,
 from little_world import Served
 
 from bot.acts import Plan, Seen
+from skills.acts.clear_quarantine import GLASS
 
 CORP = " of corp.contoso.com"
 CLEAR = "clear the quarantine" + CORP
@@ -126,6 +127,8 @@ async def test_a_clear_is_refused_while_the_firewall_still_stops_the_agent():
         assert "firewall stops SRV-SYNC01" in refused.reason
         assert refused.overrule is not None
         assert refused.reason in refused.overrule.warnings
+        assert GLASS in refused.instead
+        assert GLASS in refused.overrule.warnings
         blocked = await BY_OP["clear_quarantine"].blocks(refused.overrule.thing, served.reach)  # type: ignore[misc]
         assert blocked == refused.reason
 

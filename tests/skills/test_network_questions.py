@@ -58,6 +58,7 @@ SAID: dict[str, tuple[str, str]] = {
     "which endpoints does the agent need in us government": ("LIST", "*.servicebus.usgovcloudapi.net"),
     "which endpoints does the agent need in china": ("LIST", "means unknown and not blocked"),
     "firewall request for SRV-SYNC01": ("REQUEST", "SRV-SYNC01 (10.20.0.21)"),
+    "firewall request for SRV-SYNC02": ("REQUEST", "SRV-SYNC02 (10.20.0.22)"),
     "proxy snippet for SRV-SYNC01": ("PROXY", "knows of no proxy"),
     "can SRV-SYNC01 reach evil.example.com": ("NOT TESTED", "evil.example.com was not tested"),
     "can SRV-SYNC01 reach login.microsoftonline.com": ("REACHED", "SRV-SYNC01: ✓ name ✓ port ✓ TLS"),

@@ -38,6 +38,7 @@ from worlds import (
     websocket,
 )
 
+from bot.diagnosis import Finding
 from bot.evidence import Evidence, Record
 from skills.facts.jobs import Jobs, SubjectJob
 from skills.facts.site import AgentInstall, Contacts, Dns, EventLog, Proxy, Revocation, Tcp, Tls, Trace, WebSocket
@@ -305,6 +306,34 @@ def test_the_blocked_bus_explains_all_that_is_seen_of_it() -> None:
     assert {"agent-none-active", "agent-active-but-deaf"} <= diagnosis.explained_by(root)
     assert {because.record.name for because in root.finding.because} >= {"site:SRV-SYNC01/tcp", "site:SRV-SYNC01/relay"}
     assert SERVICE_BUS in root.finding.says
+
+
+def bus_finding(change: Any) -> Finding:
+    return next(each.finding for each in judged(change).found if each.id == "net-servicebus-blocked")
+
+
+def test_every_server_that_is_shut_out_is_named_with_its_record() -> None:
+    shut = [tcp(SERVICE_BUS, "timeout"), tcp(LOGIN)]
+    found = bus_finding(deaf() | sites(Tcp, {"SRV-SYNC01": shut, "SRV-SYNC02": shut}))
+    assert found.says == (
+        f"The firewall stops SRV-SYNC01 and SRV-SYNC02 from reaching {SERVICE_BUS}:443, "
+        "so the cloud cannot reach the agents."
+    )
+    assert "from SRV-SYNC01 and SRV-SYNC02 to" in found.fix[0]
+    assert [each.record.name for each in found.because[:2]] == ["site:SRV-SYNC01/tcp", "site:SRV-SYNC02/tcp"]
+
+
+def test_a_server_with_no_way_out_at_all_is_not_said_to_be_stopped_at_service_bus() -> None:
+    shut, lost = [tcp(SERVICE_BUS, "timeout"), tcp(LOGIN)], [tcp(SERVICE_BUS, "no-route"), tcp(LOGIN, "no-route")]
+    found = bus_finding(deaf() | sites(Tcp, {"SRV-SYNC01": lost, "SRV-SYNC02": shut}))
+    assert found.says.startswith("The firewall stops SRV-SYNC02 from reaching")
+
+
+def test_every_server_whose_handshake_is_cut_is_named_once() -> None:
+    cut = [tls(SERVICE_BUS, "reset", **CUT), tls(f"g0-{SERVICE_BUS}", "reset", **CUT), tls(LOGIN)]
+    found = bus_finding(deaf() | missing(Tcp) | sites(Tls, {"SRV-SYNC01": cut, "SRV-SYNC02": cut}))
+    assert f"handshake of SRV-SYNC01 and SRV-SYNC02 with {SERVICE_BUS}, so the cloud" in found.says
+    assert [each.record.name for each in found.because[:2]] == ["site:SRV-SYNC01/tls", "site:SRV-SYNC02/tls"]
 
 
 def test_two_agents_of_which_one_is_shut_out_are_not_a_dead_channel() -> None:

@@ -105,7 +105,10 @@ CARDS: dict[str, Callable[[], Element]] = {
     "looking": lambda: talk.looking("why isn't jdoe syncing"),
     "looking-progress": lambda: talk.looking("why isn't jdoe syncing", [SEEN]),
     "refusal": lambda: talk.notice(
-        "Not allowed", "Your role does not let you ask about the whole tenant.", Tone.WARNING
+        "Not allowed",
+        "Your role does not let you ask about servers or the whole tenant. "
+        "You may ask about one person: why isn't jdoe syncing.",
+        Tone.WARNING,
     ),
     "not-understood": lambda: talk.not_understood(["is the sync running", "why isn't jdoe syncing", "help"]),
 }
