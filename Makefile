@@ -54,7 +54,7 @@ test: setup $(AZURITE)/node_modules/installed ## all tests, against a table emul
 
 .PHONY: quick
 quick: setup lint ## the quick tests, ruff and mypy
-	$(BIN)/python -m pytest -q -m 'not slow and not browser'
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m 'not slow and not browser'
 
 .PHONY: lint
 lint: setup ## ruff and mypy
