@@ -1,10 +1,8 @@
 """The one place that puts the parts together: what `serve`, `ask`, the demo and a replay all run."""
 
 import asyncio
-import contextlib
 import logging
 import secrets
-import signal
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,6 +27,7 @@ from bot.connector import ConnectorClient
 from bot.connector_token import CachedToken, ConnectorToken, StaticToken
 from bot.conversation import WHOM, Conversation
 from bot.door import Door
+from bot.ending import until_told
 from bot.evidence import SourceError
 from bot.graph import Graph, NotFound
 from bot.inbound import ServiceUrls, TokenGate
@@ -313,13 +312,3 @@ async def serve(settings: Settings) -> None:
         await until_told()
         bot.app[DRAINING].set()
         bot.side.drain()
-
-
-async def until_told() -> None:
-    """Until SIGTERM or SIGINT; where the loop cannot listen for signals (Windows), until Ctrl-C raises."""
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(name, told.set)
-    await told.wait()

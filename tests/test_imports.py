@@ -105,7 +105,16 @@ def _of_graph_sdk(name: str) -> bool:
 
 
 def _foreign_to_the_probe(name: str) -> bool:
-    ours = ("bot.probe", "bot.relay", "bot.clock", "bot.evidence", "bot.diagnosis", "skills.facts", "skills.rules")
+    ours = (
+        "bot.probe",
+        "bot.relay",
+        "bot.clock",
+        "bot.ending",
+        "bot.evidence",
+        "bot.diagnosis",
+        "skills.facts",
+        "skills.rules",
+    )
     ours += ("bot.identifiers",)  # pure: tells one kind of name from another
     return within(name, "bot", "skills", "infra") and not within(name, *ours) and name not in ("bot", "skills")
 

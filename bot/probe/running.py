@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import os
-import signal
 import sys
 import threading
-from collections.abc import Coroutine, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from typing import Final
 
 from bot.clock import Clock, SystemClock
+from bot.ending import ending
 from bot.probe.command_log import CommandLog
 from bot.probe.identity import State, StateError
 from bot.probe.policy import LocalPolicy
@@ -54,8 +54,7 @@ def _opened(state: State, clock: Clock) -> CommandLog:
 
 async def _until_told(run: Coroutine[None, None, None]) -> None:
     """Ends by itself only where it fails; told to, within seconds."""
-    stop = asyncio.Event()
-    with _signals(stop):
+    with ending() as stop:
         running = asyncio.create_task(run, name="probe")
         told = asyncio.create_task(stop.wait(), name="signals")
         await asyncio.wait([running, told], return_when=asyncio.FIRST_COMPLETED)
@@ -75,16 +74,3 @@ def _end_anyway() -> None:
     timer = threading.Timer(LAST_RESORT_S, os._exit, (0,))
     timer.daemon = True
     timer.start()
-
-
-@contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and, on Windows, Ctrl-Break end the program."""
-    loop = asyncio.get_running_loop()
-    numbers = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGBREAK", None)])]
-    earlier = {each: signal.signal(each, lambda *_: loop.call_soon_threadsafe(stop.set)) for each in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)

@@ -16,8 +16,9 @@ from typing import Any
 
 import aiohttp
 
-from bot.app import Bot, bound, listening, open_bot, open_graph, until_told
+from bot.app import Bot, bound, listening, open_bot, open_graph
 from bot.clock import Clock, SystemClock
+from bot.ending import until_told
 from bot.people import Policy
 from bot.probes import ProbeSide
 from bot.relay.envelope import PrivateKey, b64

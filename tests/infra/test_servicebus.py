@@ -11,7 +11,8 @@ import pytest
 import pytest_asyncio
 from azure.servicebus.aio.management import ServiceBusAdministrationClient
 from azure.servicebus.management import AccessRights, AuthorizationRule
-from broker_bench import KEYS, SDK_NOISE, SHORTEST_LOCK, bench_on, close_forgotten_sessions, serving
+from broker_bench import KEYS, SHORTEST_LOCK, bench_on, serving
+from sdk_sessions import close_forgotten_sessions
 from sdk_suite import CHECKS, Bench, Check
 
 from infra.local.servicebus import Key, Queue
@@ -21,7 +22,7 @@ REAL = os.environ.get("TEST_SERVICEBUS", "")
 REAL_SHORTEST_LOCK = 5.0
 LONGEST = 60.0
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), *SDK_NOISE]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Running = dict[tuple[str, str], asyncio.Task[None]]
 

@@ -18,14 +18,15 @@ from azure.servicebus.exceptions import (
     ServiceBusConnectionError,
     ServiceBusError,
 )
-from broker_bench import SDK_NOISE, bench_on, close_forgotten_sessions, serving
+from broker_bench import bench_on, serving
+from sdk_sessions import close_forgotten_sessions
 from sdk_suite import Bench, nothing_comes, refused
 
 from infra.local.servicebus import BrokerServer, NoSuchQueueError, Queue
 
 Q = "req-srv-a"
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), *SDK_NOISE]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import json
 import os
 import signal
@@ -13,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 from aiohttp import web
+from sdk_sessions import close_forgotten_sessions
 
 from bot.clock import SystemClock
 from bot.probe.identity import Identity, State
@@ -35,12 +34,6 @@ OPS = frozenset({"about", "tcp", "tls", "dns", "host", "proxy"})
 QUIET_POLICY = 'cloud = "china"\ndomain = "corp.contoso.com"\n'
 """No host of Microsoft's is tested."""
 ROOT = Path(__file__).parents[2]
-
-
-async def close_forgotten_sessions() -> None:
-    """Those that the SDK of the bot's end forgot would warn when they are collected."""
-    for session in [found for found in gc.get_objects() if isinstance(found, aiohttp.ClientSession)]:
-        await session.close()
 
 
 class OneProbe:

@@ -12,10 +12,6 @@ import pytest
 from process_site import ROOT, ProcessSite, process_site, until
 
 FORBIDDEN = ("botbuilder", "msgraph", "kiota_abstractions", "kiota_http", "pydantic", "httpx", "aiohttp.web")
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:ssl=None is deprecated:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:Unclosed client session:ResourceWarning"),
-]
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 
-from relay_site import PROBE, REQUESTS, bot_end, broker, close_forgotten_sessions, probe_end, put, running, sent, until
+from relay_site import PROBE, REQUESTS, bot_end, broker, probe_end, put, running, sent, until
+from sdk_sessions import close_forgotten_sessions
 from test_wire import BOT, Pair
 
 from bot.clock import SystemClock

@@ -1,11 +1,9 @@
 """The relay on loopback as tests and figures use it: a broker, links on it, and what they heard."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-import aiohttp
 import pytest
 
 from bot.relay.link import Link, Unsent
@@ -22,11 +20,6 @@ KEYS = {
     "probe": Key("cHJvYmU=", frozenset({Right.LISTEN}), REQUESTS),
     "mute": Key("bXV0ZQ==", frozenset({Right.LISTEN}), REPLIES),
 }
-SDK_NOISE = (
-    pytest.mark.filterwarnings("ignore:ssl=None is deprecated:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:Unclosed client session:ResourceWarning"),
-)
-"""The SDK gives aiohttp `ssl=None` where there is no TLS, and forgets the session of a WebSocket that did not open."""
 
 
 @asynccontextmanager
@@ -34,12 +27,6 @@ async def broker(**queues: Queue) -> AsyncIterator[BrokerServer]:
     mine = {REQUESTS: Queue(lock=30.0), REPLIES: Queue(lock=30.0), CANARY: Queue(lock=30.0)}
     async with BrokerServer(Broker(mine | queues, KEYS)) as server:
         yield server
-
-
-async def close_forgotten_sessions() -> None:
-    """Those of the SDK that are still alive would warn when they are collected: maybe in a later module's test."""
-    for session in [found for found in gc.get_objects() if isinstance(found, aiohttp.ClientSession)]:
-        await session.close()
 
 
 def namespace_of(server: BrokerServer, key: str = "root") -> Namespace:

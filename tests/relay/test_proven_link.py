@@ -5,7 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
-from relay_site import CANARY, REPLIES, broker, close_forgotten_sessions, namespace_of
+from relay_site import CANARY, REPLIES, broker, namespace_of
+from sdk_sessions import close_forgotten_sessions
 
 from bot.clock import SystemClock
 from bot.relay.canary import Canary

@@ -17,15 +17,14 @@ from urllib.parse import quote_plus
 import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
-from relay_site import KEYS, REQUESTS, SDK_NOISE, broker, close_forgotten_sessions, running, until
+from relay_site import KEYS, REQUESTS, broker, running, until
+from sdk_sessions import close_forgotten_sessions
 
 from bot.relay.link import Unsent
 from bot.relay.servicebus import REPLIES, ServiceBusLink, probe_link
 from bot.relay.servicebus_address import AddressError, Namespace, Proxy
 from infra.local.servicebus import BrokerServer
 from tests.probe.site_network import Authority, Serve, blackhole, closed_port, head, says, serving, silent
-
-pytestmark = [*SDK_NOISE]
 
 KEY = "Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=probe;SharedAccessKey=c2VjcmV0"
 COMPANY = Authority("Contoso Root")

@@ -10,10 +10,8 @@ import pytest_asyncio
 from relay_site import (
     PROBE,
     REQUESTS,
-    SDK_NOISE,
     bot_end,
     broker,
-    close_forgotten_sessions,
     namespace_of,
     probe_end,
     put,
@@ -21,6 +19,7 @@ from relay_site import (
     sent,
     until,
 )
+from sdk_sessions import close_forgotten_sessions
 
 from bot.relay.canary import Canary
 from bot.relay.link import Unsent, Way
@@ -29,7 +28,7 @@ from bot.relay.wire import LARGEST
 from infra.local.servicebus import BrokerServer, Queue
 from infra.local.servicebus.message import DATA, section
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), *SDK_NOISE]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 AT_ONCE = 4
 """Most of a scenario is waiting; but the SDK gives an opening five seconds, on a busy machine too."""

@@ -14,15 +14,14 @@ from azure.servicebus.exceptions import MessageLockLostError
 from relay_site import (
     PROBE,
     REQUESTS,
-    SDK_NOISE,
     bot_end,
     broker,
-    close_forgotten_sessions,
     probe_end,
     put,
     running,
     until,
 )
+from sdk_sessions import close_forgotten_sessions
 
 from bot.relay import servicebus, servicebus_senders
 from bot.relay.link import Unsent
@@ -31,8 +30,6 @@ from bot.relay.servicebus_trouble import Kind, Trouble
 from bot.relay.wire import LARGEST
 from infra.local.servicebus import BrokerServer, Queue
 from infra.local.servicebus.message import DATA, VALUE, section
-
-pytestmark = [*SDK_NOISE]
 
 
 @pytest.fixture
