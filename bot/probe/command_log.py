@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from bot.clock import Clock
 from bot.probe.answers import Answer
+from bot.probe.event_log import EventLog
 from bot.relay.link import Way
 from bot.relay.wire import Command
 
@@ -31,10 +32,18 @@ class _Strict(RotatingFileHandler):
 
 
 class CommandLog:
-    def __init__(self, folder: Path, clock: Clock, *, most_bytes: int = MOST_BYTES, kept: int = KEPT) -> None:
-        """Raises OSError."""
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        *,
+        most_bytes: int = MOST_BYTES,
+        kept: int = KEPT,
+        events: EventLog | None = None,
+    ) -> None:
+        """`events` gets a copy of each line; one that it does not take holds nothing up. Raises OSError."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._clock = clock
+        self._clock, self._events = clock, events
         self._file = _Strict(folder / FILE, maxBytes=most_bytes, backupCount=kept, encoding="ascii")
         if sys.platform != "win32":
             (folder / FILE).chmod(0o640)
@@ -59,8 +68,12 @@ class CommandLog:
     async def _write(self, entry: Mapping[str, Any]) -> None:
         at = self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = json.dumps({"at": at, "pid": os.getpid(), **entry})
-        record = logging.LogRecord("commands", logging.INFO, "", 0, line, None, None)
-        await asyncio.to_thread(self._file.handle, record)
+        await asyncio.to_thread(self._keep, str(entry["event"]), line)
+
+    def _keep(self, event: str, line: str) -> None:
+        self._file.handle(logging.LogRecord("commands", logging.INFO, "", 0, line, None, None))
+        if self._events:
+            self._events.report(event, line)
 
     def close(self) -> None:
         self._file.close()

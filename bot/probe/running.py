@@ -12,6 +12,7 @@ from typing import Final
 from bot.clock import Clock, SystemClock
 from bot.ending import ending
 from bot.probe.command_log import CommandLog
+from bot.probe.event_log import event_log
 from bot.probe.identity import State, StateError
 from bot.probe.policy import LocalPolicy
 from bot.probe.service import service_of
@@ -41,15 +42,28 @@ async def _run(policy: LocalPolicy, state: State) -> None:
         service = await service_of(identity, policy, state, commands, clock)
         ways = await openings(identity, policy, clock, stack)
         log.info("%s, version %s, begins; it may run: %s", identity.who.probe, service.software, service.offers)
+        await _noted(commands, state, "begins", version=service.software, offers=service.offers)
         await _until_told(service.run(ways))
+        await _noted(commands, state, "ends")
     log.info("ended")
 
 
 def _opened(state: State, clock: Clock) -> CommandLog:
     try:
-        return CommandLog(state.folder, clock)
+        return CommandLog(state.folder, clock, events=event_log())
     except OSError as error:
-        raise StateError(f"The log of commands cannot be written to {state.folder}: {error.strerror}") from error
+        raise _unwritten(state, error) from error
+
+
+async def _noted(commands: CommandLog, state: State, event: str, **what: str) -> None:
+    try:
+        await commands.happened(event, **what)
+    except OSError as error:
+        raise _unwritten(state, error) from error
+
+
+def _unwritten(state: State, error: OSError) -> StateError:
+    return StateError(f"The log of commands cannot be written to {state.folder}: {error.strerror}")
 
 
 async def _until_told(run: Coroutine[None, None, None]) -> None:

@@ -40,6 +40,7 @@ async def test_it_answers_over_relay_and_fallback_and_ends_when_told(site: Proce
     assert await site.end() == 0
     assert time.monotonic() - began < 6
     assert [each["event"] for each in site.lines if each.get("op") == "host"] == ["command", "answer"]
+    assert [each["event"] for each in site.lines if each["event"] in ("begins", "ends")] == ["begins", "ends"]
     assert b"Traceback" not in site.said, site.said.decode()
 
 
