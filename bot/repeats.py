@@ -1,12 +1,13 @@
 """What comes again: activities delivered twice, turns that crash each time, people who send too much."""
 
 import hashlib
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any, Protocol
 
 from bot.clock import Clock
+from bot.recent import Recent
 
 DAY = 86_400.0
 CRASHES = 3
@@ -69,23 +70,17 @@ class Pace:
     """More than `most` messages of one sender in `window` seconds are too many."""
 
     def __init__(self, clock: Clock, most: int = 30, window: float = 10.0, senders: int = 10_000) -> None:
-        self._clock, self._most, self._window, self._limit = clock, most, window, senders
-        self._times: OrderedDict[str, deque[float]] = OrderedDict()
+        self._recent = Recent(clock, most=most + 1, seconds=window, senders=senders)
         self._warned: set[str] = set()
 
     def arrived(self, sender: str) -> Flow:
-        now = self._clock.monotonic()
-        times = self._times.setdefault(sender, deque(maxlen=self._most + 1))
-        self._times.move_to_end(sender)
-        times.append(now)
-        while len(self._times) > self._limit:
-            self._warned.discard(self._times.popitem(last=False)[0])
-        if len(times) <= self._most or now - times[0] >= self._window:
+        self._recent.add(sender)
+        if not self._recent.enough(sender):
             self._warned.discard(sender)
             return Flow.CALM
         if sender in self._warned:
             return Flow.STILL_TOO_MUCH
-        self._warned.add(sender)
+        self._warned = {each for each in self._warned if each in self._recent} | {sender}
         return Flow.TOO_MUCH
 
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections import OrderedDict, deque
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from aiohttp import web
 
 from bot.clock import Clock
+from bot.recent import Recent
 from bot.relay.application import ENROL_PATH, LARGEST_APPLICATION, Application
 from bot.relay.enrolment import NotAdmittedError
 from bot.relay.wire import MalformedError
@@ -42,14 +42,17 @@ class Admitting(Protocol):
 
 class EnrolDoor:
     def __init__(self, enrolling: Admitting, clock: Clock) -> None:
-        self._enrolling, self._pace = enrolling, Pace(clock)
+        self._enrolling = enrolling
+        self._tries = Recent(clock, most=MOST, seconds=MINUTE, senders=ADDRESSES)
 
     def install(self, app: web.Application) -> None:
         app.router.add_post(ENROL_PATH, self.handle)
 
     async def handle(self, request: web.Request) -> web.Response:
-        if not self._pace.allows(request.remote or ""):
+        address = request.remote or ""
+        if self._tries.enough(address):
             return _refused(429, "too-many", {"Retry-After": "60"})
+        self._tries.add(address)
         try:
             async with asyncio.timeout(SLOWEST_BODY):
                 body = await _body(request)
@@ -66,25 +69,6 @@ class EnrolDoor:
             return _refused(503, "unavailable", {"Retry-After": "60"})
         except (TimeoutError, web.RequestPayloadError):
             return _refused(400, "bad-application")
-
-
-class Pace:
-    """Counts the tries of each address, of the latest addresses only."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._tries: OrderedDict[str, deque[float]] = OrderedDict()
-
-    def allows(self, address: str) -> bool:
-        now = self._clock.monotonic()
-        tries = self._tries.setdefault(address, deque(maxlen=MOST))
-        self._tries.move_to_end(address)
-        if len(self._tries) > ADDRESSES:
-            self._tries.popitem(last=False)
-        if len(tries) == MOST and now - tries[0] < MINUTE:
-            return False
-        tries.append(now)
-        return True
 
 
 async def _body(request: web.Request) -> bytes | None:

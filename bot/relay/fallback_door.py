@@ -7,13 +7,14 @@ A stranger learns nothing: 400 no envelope, 403 nobody we know, 409 not now or n
 
 import asyncio
 import contextlib
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from aiohttp import hdrs, web
 
 from bot.clock import Clock
+from bot.recent import Recent
 from bot.relay.envelope import Alive, Say, sender_of
 from bot.relay.exchange import Received
 from bot.relay.hedging import within
@@ -69,25 +70,6 @@ class _Post:
         return taken
 
 
-class Strangers:
-    """Who was turned away, by address, within the last minute."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._times: OrderedDict[str, deque[float]] = OrderedDict()
-
-    def add(self, address: str) -> None:
-        times = self._times.setdefault(address, deque(maxlen=STRANGERS))
-        times.append(self._clock.monotonic())
-        self._times.move_to_end(address)
-        if len(self._times) > MOST_ADDRESSES:
-            self._times.popitem(last=False)
-
-    def too_many(self, address: str) -> bool:
-        times = self._times.get(address)
-        return times is not None and len(times) == STRANGERS and self._clock.monotonic() - times[0] < MINUTE
-
-
 class FallbackDoor:
     """A Link at the bot's end. `install` gives it its routes; it hears while the exchange runs it."""
 
@@ -97,7 +79,7 @@ class FallbackDoor:
         self._clock = clock
         self._hears: Hears | None = None
         self._posts: dict[str, _Post] = {}
-        self._strangers = Strangers(clock)
+        self._strangers = Recent(clock, most=STRANGERS, seconds=MINUTE, senders=MOST_ADDRESSES)  # turned away
         self._polls = 0
         self._state = LinkState(False, clock.now(), "The bot is not listening for probes yet.")
 
@@ -159,7 +141,7 @@ class FallbackDoor:
         if self._hears is None or not self._state.up:
             raise _Turned(503)
         text, address = await _text(request), request.remote or ""
-        if self._strangers.too_many(address) and not self._known(text):
+        if self._strangers.enough(address) and not self._known(text):
             raise _Turned(429)
         try:
             return await self._hears.receive(Way.FALLBACK, text)

@@ -21,7 +21,7 @@ from bot.clock import SystemClock
 from bot.relay import fallback, fallback_door
 from bot.relay.exchange import Exchange
 from bot.relay.fallback import FallbackLink
-from bot.relay.fallback_door import FallbackDoor, Strangers, _Post
+from bot.relay.fallback_door import FallbackDoor, _Post
 from bot.relay.link import Unsent, Way
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "probe"))
@@ -308,14 +308,6 @@ async def test_beyond_twenty_strangers_from_one_address_only_known_probes_get_th
     assert (await house.post("say", stranger.session(Way.FALLBACK).start().envelope))[0] == 429
     assert house.registry.asked == asked
     assert (await house.poll(house.probe))[0] == 200
-
-
-async def test_addresses_are_forgotten_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fallback_door, "MOST_ADDRESSES", 3)
-    strangers = Strangers(CLOCK)
-    for number in range(10):
-        strangers.add(f"10.0.0.{number}")
-    assert len(strangers._times) == 3
 
 
 async def test_of_two_polls_of_one_probe_the_newer_one_wins(house: House) -> None:
