@@ -185,17 +185,6 @@ class Shelf:
         known = await self._get(CODE_PK, code) if len(code) == CODE_LENGTH and set(code) <= set(ALPHABET) else None
         return str(known.value["request"]) if known else text.strip().lower()
 
-    # its cards
-
-    async def keep_copy(self, request_id: str, place: Mapping[str, Any], message_id: str) -> None:
-        """A message that shows the request, so that it can be told the outcome."""
-        key = hashlib.sha256(f"{place.get('key')}\0{message_id}".encode()).hexdigest()[:40]
-        await self._try(request_id, Write(f"card-{key}", {"place": dict(place), "message": message_id}))
-
-    async def copies(self, request_id: str) -> list[tuple[Mapping[str, Any], str]]:
-        rows, _ = await self._scan(request_id, "card-", "card-~")
-        return [(row.value["place"], str(row.value["message"])) for row in rows]
-
     # the store
 
     async def _was_ours(self, held: Held, events: Sequence[Event], written: str, reason: str) -> bool:

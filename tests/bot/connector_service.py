@@ -13,13 +13,13 @@ import aiohttp
 from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from memory_references import MemoryReferences
 
 from bot.clock import VirtualClock
 from bot.connector import ConnectorClient
 from bot.connector_token import StaticToken
 from bot.door import RUNNER_OPTIONS, Door
 from bot.inbound import ServiceUrls, TokenGate
-from bot.outlet import MemoryReferences
 from bot.signing_keys import KeySet
 from bot.turns import Card, Joined, Outlet, Pressed, Removed, Said
 

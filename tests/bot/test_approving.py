@@ -519,14 +519,6 @@ async def test_it_is_found_by_its_code_however_that_is_written(store: Store, clo
         assert (await one.approvals.find(text)).id == request.id
 
 
-async def test_messages_that_show_it_are_kept_once_each(store: Store, clock: VirtualClock):
-    one = office(store, clock)
-    request = await one.ask()
-    for message in ("m1", "m2", "m1"):
-        await one.shelf.keep_copy(request.id, {"key": "chat"}, message)
-    assert sorted(message for _, message in await one.shelf.copies(request.id)) == ["m1", "m2"]
-
-
 async def test_two_hundred_pending_survive_a_restart_of_everything_and_nothing_runs(
     tmp_path: Path, clock: VirtualClock
 ):

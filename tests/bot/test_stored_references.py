@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from connector_service import BOB, TENANT, activity
+from memory_references import MemoryReferences
 
-from bot.outlet import MemoryReferences, ReferenceBook
+from bot.outlet import ReferenceBook
 from bot.place import place_of, sender_of
 from bot.store import Write
 from bot.store.keys import key_of

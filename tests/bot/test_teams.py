@@ -12,9 +12,9 @@ from aiohttp import web
 from botbuilder.core import TurnContext
 from botbuilder.schema import Activity
 from connector_service import APP, BOB, NOON, Desk, Failure, activity, desk, listening, token
+from memory_references import MemoryReferences
 
 from bot.clock import VirtualClock
-from bot.outlet import MemoryReferences
 from bot.place import place_of, sender_of
 from bot.repeats import MemorySeen
 from bot.teams import TeamsAdapter, _activity

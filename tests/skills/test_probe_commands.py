@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from memory_references import MemoryReferences
 
 from bot.announcing import ToTheInviter
 from bot.answering import About, Answer, Ask, Command, Outcome
@@ -25,7 +26,6 @@ from bot.enrolling import Enrolling, Invited, Revoked, Terms
 from bot.graph import Graph
 from bot.identifiers import SELF
 from bot.intents import Slots, Understood
-from bot.outlet import MemoryReferences
 from bot.people import NotAllowed, People, Person, Policy, Role
 from bot.relay.application import Token
 from bot.relay.client import ProbeContact
