@@ -14,7 +14,6 @@ log = logging.getLogger("whysync.outlet")
 
 CARD = "application/vnd.microsoft.card.adaptive"
 LONGEST_SUMMARY = 4_000
-PLACES = 10_000
 
 _MARKS = {ord(mark): " " for mark in "<>&"}
 

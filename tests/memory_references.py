@@ -4,14 +4,13 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from bot.outlet import PLACES
 from bot.place import Place, Sender
 
 
 class MemoryReferences:
-    """The default: bounded, and gone with the process."""
+    """Bounded, and gone with the process."""
 
-    def __init__(self, limit: int = PLACES) -> None:
+    def __init__(self, limit: int = 10_000) -> None:
         self._limit = limit
         self._references: OrderedDict[str, Mapping[str, Any] | None] = OrderedDict()
         self._personal: OrderedDict[tuple[str, str], Place] = OrderedDict()

@@ -29,6 +29,7 @@ from bot.relay.enrolments import NAMESPACE, ProbeRecord, StoredEnrolments
 from bot.relay.envelope import EnrolledProbe, PrivateKey, Standing
 from bot.relay.wire import ProbeIdentity, wall
 from bot.store import Conflict, Damaged, Store
+from bot.store.batch import Batch
 from bot.store.sqlite import SqliteStore
 from tests.relay.little_store import LittleStore
 
@@ -159,7 +160,7 @@ async def test_a_crowd_of_guesses_locks_the_token(bench: Bench) -> None:
 async def test_an_unclear_write_of_a_bad_try_counts_it_at_least_once(bench: Bench, store: LittleStore) -> None:
     for kept in (True, False):
         token = await bench.token()
-        store.doubt = kept
+        store.doubt(kept=kept)
         assert await bench.tried(bad(token)) == "bad-proof"
         assert await bench.bad_tries(token) >= 1
 
@@ -170,7 +171,7 @@ async def test_an_enrolment_of_which_nobody_knows_whether_it_was_kept_is_looked_
     for kept, expected in ((True, "accepted"), (False, "used")):
         key = PrivateKey(bytes([40 + kept]) * 32).public
         token = await bench.token()
-        store.doubt = kept
+        store.doubt(kept=kept)
         assert await bench.tried(apply(token, "srv-a", key)) == expected
 
 
@@ -272,7 +273,7 @@ async def test_a_change_of_what_was_changed_meanwhile_is_not_kept(bench: Bench, 
 @pytest.mark.parametrize("kept", [True, False])
 async def test_a_change_of_which_nobody_knows_is_looked_up(bench: Bench, store: LittleStore, kept: bool) -> None:
     record = await bench.enrolled()
-    store.doubt = kept
+    store.doubt(kept=kept)
     assert await bench.here.change(record, replace(record, revoked=1)) is kept
 
 
@@ -330,7 +331,7 @@ async def test_an_invitation_among_other_writers_is_kept_or_said_not_to_be(bench
 async def test_a_row_of_a_later_version_is_refused_loudly(bench: Bench, store: LittleStore) -> None:
     await bench.enrolled()
     key = (NAMESPACE, TENANT, "probe.srv-a")
-    store.rows[key] = store.rows[key][0].replace('"schema": 1', '"schema": 2'), "9"
+    store.rows[key] = store.rows[key][0].replace('"schema":1', '"schema":2'), "9"
     with pytest.raises(Damaged, match="update"):
         await bench.here.by_kid(ONE.kid)
 
@@ -351,8 +352,8 @@ async def _counted(bench: Bench, _: LittleStore) -> None:
 async def test_without_the_condition_of_a_write_races_have_several_winners(
     bench: Bench, store: LittleStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unconditional(ns: str, pk: str, writes: object) -> list[str]:
-        return [store._keep(ns, pk, each) for each in writes]  # type: ignore[attr-defined]  # writes
+    def unconditional(batch: Batch) -> list[str]:
+        return [store._put(batch, each) for each in batch.entries]
 
     monkeypatch.setattr(store, "_write", unconditional)
     for proof in (_sides, _counted):
