@@ -46,7 +46,8 @@ class Finding:
             raise ValueError(f"a claim without a record: {self.says}")
 
 
-Judge = Callable[..., Finding | None]
+Judge = Callable[..., Finding | Missing | None]
+"""Missing: the fact is there, but not the part of it that would decide."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,8 @@ def _run(each: Rule, evidence: Evidence) -> Found | Undecided | None:
         # A fact of a kind its author did not foresee. The other rules still count; the tests refuse this log line.
         log.exception("rule failed", extra={"rule": each.id})
         return Undecided(each, ((each.needs[0][0], "the rule could not read what was found"),))
+    if isinstance(finding, Missing):
+        return Undecided(each, ((each.needs[0][0], finding.reason),))
     return Found(each, finding) if finding else None
 
 

@@ -34,6 +34,8 @@ class AdObject:
     """adminCount is 1."""
     deleted: bool
     attributes: Mapping[str, Any]
+    unread: frozenset[str] = frozenset()
+    """Attributes, lower case, that the probe may not read: what stands here as empty is not known."""
 
     @property
     def key(self) -> str:
@@ -73,10 +75,6 @@ class AdObject:
                 return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
         return None
 
-    def has_read(self, name: str) -> bool:
-        """Whether the attribute was among those that the probe reads, so that an empty value means empty."""
-        return self.attribute(name) is not None or any(key.lower() == name.lower() for key in self.attributes)
-
     @classmethod
     def from_probe(cls, body: Json) -> "AdObject":
         never = {"0", "1601-01-01T00:00:00Z"}
@@ -101,4 +99,5 @@ class AdObject:
             protected=number(body, "adminCount") == 1,
             deleted=flag(body, "deleted") or False,
             attributes=child(body, "attributes"),
+            unread=frozenset(name.lower() for name in texts(body, "unread")),
         )

@@ -24,10 +24,14 @@ PERSONS = ("user", "inetorgperson")
     "Does the account have a userPrincipalName?",
     explains={"attr-import-skipped", "attr-required-missing", "attr-upn-suffix-unverified"},
 )
-def upn_missing(account: AdAccount, cloud: CloudAccount | Missing, schema: SyncSchema | Missing) -> Finding | None:
+def upn_missing(
+    account: AdAccount, cloud: CloudAccount | Missing, schema: SyncSchema | Missing
+) -> Finding | Missing | None:
     seen, user = ad_object(account), synced_user(cloud)
     if seen is None or seen.upn or seen.kind not in PERSONS or not _needs_upn(schema):
         return None
+    if "userprincipalname" in seen.unread:
+        return Missing("the probe may not read the userPrincipalName")
     if user and not suffix_of(user.upn or "").endswith(".onmicrosoft.com"):
         return None
     return proven(

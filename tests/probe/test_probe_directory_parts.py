@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,8 +14,10 @@ from samba_site import JANE, REALM, STAFF
 from bot.probe.checks.dns_wire import SRV, DnsClient, NameServer
 from bot.probe.directory.descriptors import BadDescriptor, Descriptor, parse_descriptor
 from bot.probe.directory.memory import ContainerMemory
+from bot.probe.directory.objects import told
 from bot.probe.directory.replication import Neighbour, last_success, parse_neighbour, trouble
-from bot.probe.directory.rights import READ_PROPERTY, Account
+from bot.probe.directory.rights import READ_PROPERTY, Account, AttributeRule
+from bot.probe.directory.session import Entry
 from bot.probe.directory.settings import DEFAULT_ATTRIBUTES, DirectorySettings, Security, is_secret, parse_directory
 from bot.probe.section import Section
 
@@ -150,3 +153,14 @@ def test_no_list_at_all_lets_everybody_and_an_empty_one_nobody() -> None:
     anybody = Account("x", frozenset({"S-1-1-0"}))
     assert anybody.may(Descriptor(None, inherits=True), READ_PROPERTY) is True
     assert anybody.may(Descriptor((), inherits=True), READ_PROPERTY) is False
+
+
+def test_what_may_not_be_read_is_named_and_no_further_attribute_of_it_is_called_empty() -> None:
+    rules = {"title": AttributeRule("title", uuid.uuid4(), None, confidential=False, syntax="2.5.5.12", single=True)}
+    guarded = Entry("CN=J", {"mail": (b"j@contoso.com",)}, unread=frozenset({"mail", "userprincipalname", "title"}))
+    seen = told(guarded, ["title"], rules)
+    assert seen["unread"] == ["userPrincipalName"], "the mail was read, whatever the access list says"
+    assert seen["attributes"] == {}
+    open_to_all = told(Entry("CN=J", {}), ["title"], rules)
+    assert "unread" not in open_to_all
+    assert open_to_all["attributes"] == {"title": None}

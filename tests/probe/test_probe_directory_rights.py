@@ -68,6 +68,8 @@ async def test_the_agents_look_says_what_it_needs_and_may_not_read(site: SambaSi
     (pat,) = look["objects"]
     assert {*PUBLIC} <= {*pat["unreadable"]}
     assert (pat["mail"], pat["displayName"]) == (None, "Pat Payroll")
+    assert "mail" in pat["unread"]
+    assert "displayName" not in pat["unread"]
     assert "cn" not in pat["attributes"], "unread is not empty"
     assert look["account"] == AGENT
 

@@ -37,6 +37,11 @@ def test_the_agents_proxy_is_read_from_its_configuration_file() -> None:
     assert proxy_in_config(b"\xef\xbb\xbf" + CONFIG.format(enabled="true").encode()) == "http://proxy.contoso.com:8080"
 
 
+def test_a_name_and_password_in_that_file_do_not_leave_it() -> None:
+    text = CONFIG.format(enabled="true").replace("http://proxy", "http://user:secret@proxy")
+    assert proxy_in_config(text.encode()) == "http://proxy.contoso.com:8080"
+
+
 @pytest.mark.parametrize(
     "text",
     [CONFIG.format(enabled="false").encode(), b"<configuration/>", b"", b"<configuration", BOMB, b"\xff\xfe nonsense"],
@@ -50,6 +55,7 @@ def test_a_file_without_a_proxy_in_force_names_none(text: bytes) -> None:
     [
         (win_http(3, "proxy.contoso.com:8080"), "proxy.contoso.com:8080"),
         (win_http(3, "http=a:80;https=b:8080"), "http=a:80;https=b:8080"),
+        (win_http(3, "user:secret@proxy:8080"), "http://proxy:8080"),
         (win_http(1, ""), None),
         (win_http(1, "left.over:80"), None),
         (b"\x18\0\0\0", None),

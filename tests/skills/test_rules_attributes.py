@@ -61,6 +61,10 @@ CASES = {
         [in_ad(userPrincipalName=None), cloud(cloud_user(upn=f"jdoe@{INITIAL}"))],
         ["attr-upn-missing"],
     ),
+    "a UPN that the probe may not read": (
+        [NEVER_SYNCED, in_ad(userPrincipalName=None, unread=["userPrincipalName"])],
+        [],
+    ),
     "no UPN, but the mapping uses mail": (
         [NEVER_SYNCED, in_ad(userPrincipalName=None), filtered(targets=mapped(("UserPrincipalName", "mail")))],
         [],
@@ -197,6 +201,13 @@ def test_a_run_now_result_is_enough_where_the_log_cannot_be_read():
     value = '{"statusInfo":{"status":"Failure","errorCode":"LargeObject","reason":"userCertificate"}}'
     tried = attempts(attempt(status=200, body={"key": '{"result":"Failure"}', "value": value}))
     assert roots(cloud(None), tried, missing(SubjectRows)) == ["attr-too-large"]
+
+
+def test_a_upn_that_may_not_be_read_is_neither_missing_nor_there():
+    judgement = judged(NEVER_SYNCED, in_ad(userPrincipalName=None, unread=["userPrincipalName"]))
+    (doubt,) = (each for each in judgement.undecided if each.rule.id == "attr-upn-missing")
+    assert "may not read" in doubt.missing[0][1]
+    assert "attr-upn-missing" not in {each.id for each in judgement.ruled_out}
 
 
 def test_without_the_log_a_refusal_is_undecided():

@@ -39,7 +39,8 @@ def allowed(names: Iterable[str], rules: Mapping[str, AttributeRule]) -> tuple[s
 def told(
     entry: Entry, names: Iterable[str], rules: Mapping[str, AttributeRule], *, most: int = MOST_VALUES
 ) -> dict[str, Any]:
-    """An AD object (contract section 4). An attribute that was read and is empty stands there as null.
+    """An AD object (contract section 4). An attribute that was read and is empty stands there as null; `unread` names
+    those of the contract that stand there as empty because they may not be read.
 
     Many values are sorted, since each controller has an order of its own.
     """
@@ -61,7 +62,8 @@ def told(
         "adminCount": _number(entry.text("adminCount")),
         "deleted": entry.text("isDeleted") == "TRUE",
     }
-    return body | {"attributes": _attributes(entry, names, rules, most)}
+    unread = [name for name in body if name.lower() in entry.unread and not entry.values.get(name.lower())]
+    return body | ({"unread": unread} if unread else {}) | {"attributes": _attributes(entry, names, rules, most)}
 
 
 def _attributes(entry: Entry, names: Iterable[str], rules: Mapping[str, AttributeRule], most: int) -> dict[str, Any]:
