@@ -4,10 +4,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 HERE = Path(__file__).parent
 # The packages are found before the folders of tests that bear their names (`tests/bot`, `tests/skills`).
 sys.path.insert(0, str(HERE.parent))
+
+# How long an example takes says something about the machine, which is shared, and nothing about the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 UNHURRIED = {
     "acts/test_kills.py",
@@ -23,6 +28,8 @@ UNHURRIED = {
     "bot/test_deciding.py",
     "bot/test_execution.py",
     "bot/test_graph.py",
+    "bot/test_manifest.py",
+    "bot/test_manifest_icons.py",
     "bot/test_policy.py",
     "infra/test_demo.py",
     "infra/test_firewall.py",

@@ -252,12 +252,14 @@ async def two_receivers_share_without_doubles(bench: Bench, queue: str) -> None:
     got: list[str] = []
 
     async def take(receiver: ServiceBusReceiver) -> None:
-        while messages := await receiver.receive_messages(1, max_wait_time=NOT_COMING):
-            got.extend(str(message) for message in messages)
-            await receiver.complete_message(messages[0])
+        while len(got) < 8:
+            for message in await receiver.receive_messages(1, max_wait_time=NOT_COMING):
+                got.append(str(message))
+                await receiver.complete_message(message)
 
     await asyncio.gather(take(first), take(second))
-    assert sorted(got) == [f"{n}" for n in range(8)]
+    left = await asyncio.gather(*(each.receive_messages(1, max_wait_time=NOT_COMING) for each in (first, second)))
+    assert (sorted(got), left) == ([f"{n}" for n in range(8)], [[], []])
 
 
 @check()
