@@ -70,11 +70,13 @@ picture: setup ## draws docs/verdict.png (needs Chromium)
 	$(BIN)/python -m infra.local.picture
 
 .PHONY: lock
-lock: ## writes requirements.lock anew (needs uv)
+lock: ## writes the lock files anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --no-emit-index-url --upgrade -o requirements.lock
 	uv pip compile pyproject.toml --extra probe --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --no-emit-index-url -c requirements.lock -o infra/probe/requirements.lock
+	uv pip compile pyproject.toml --extra bot --extra monitor --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --no-emit-index-url -c requirements.lock -o infra/azure/requirements.lock
 
 .PHONY: clean
 clean: ## removes what setup and the tools have made

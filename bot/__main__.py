@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import sys
@@ -50,11 +51,13 @@ def parser() -> argparse.ArgumentParser:
     ).set_defaults(run=_run_serve)
     ask = "one question against the tenant that the WHYSYNC_ settings name (docs/settings.md)"
     _ask(commands.add_parser("ask", help=ask, description=f"Asks {ask}.", epilog=ASK_EXITS))
+    _doctor(commands.add_parser("doctor", help="what of the bot and its tenant works, what misses, and the fix"))
     _replay(commands.add_parser("replay", help="one question against a case file, with no tenant", epilog=ASK_EXITS))
     _score(commands.add_parser("score", help="replays every labelled case of a folder and prints the scoreboard"))
     _probe(commands.add_parser("probe", help="on an on-premises server: what it can see and reach"))
     _policy(commands.add_parser("policy", help="the policy file: whether it is sound, and whom it lets through"))
     _audit(commands.add_parser("audit", help="the record of what was asked for, decided and done"))
+    _manifest(commands.add_parser("manifest", help="builds the app package that Teams is given"))
     return whysync
 
 
@@ -70,6 +73,19 @@ def _audit(command: argparse.ArgumentParser) -> None:
     command.set_defaults(run=_run_audit)
 
 
+def _manifest(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Builds the zip that a Teams administrator uploads: two icons, and the manifest, filled from WHYSYNC_APP_ID, "
+        "WHYSYNC_PUBLIC_URL and WHYSYNC_ORGANIZATION. Microsoft's schema is asked first; there is no secret in it."
+    )
+    command.epilog = "exit: 0 written, 2 not, with a line for each thing that misses or is wrong. See docs/teams-app.md"
+    default = Path("whysync-teams-app.zip")
+    command.add_argument("--out", type=Path, default=default, metavar="FILE.zip", help=f"default {default}")
+    version = "as Teams sees it; an update needs a higher one than what was uploaded (default: WhySync's own)"
+    command.add_argument("--app-version", metavar="N.N.N", help=version)
+    command.set_defaults(run=_run_manifest)
+
+
 def _demo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--port", type=int, default=3978, help="where the chat page is served (default 3978)")
     command.add_argument("--story", default="healthy", help=f"what is wrong: {', '.join(STORIES)}")
@@ -82,6 +98,17 @@ def _ask(command: argparse.ArgumentParser) -> None:
     command.add_argument("--as", dest="role", default="admin", type=_role, help="admin, helpdesk, viewer or self:UPN")
     command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
     command.set_defaults(run=_run_ask)
+
+
+def _doctor(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Looks at every permission, the licence, the log, the relay, the store, keys, probes, the policy and the public"
+        " address, with the WHYSYNC_ settings of this environment. Changes nothing but one row of the store, which it"
+        " deletes again. What each line means: docs/doctor.md. In a chat, for admins: selftest."
+    )
+    command.epilog = "exit: 0 nothing is missing, 1 something is"
+    command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
+    command.set_defaults(run=_run_doctor)
 
 
 def _replay(command: argparse.ArgumentParser) -> None:
@@ -150,11 +177,14 @@ def _run_demo(arguments: argparse.Namespace) -> int:
 
 
 def _run_serve(_: argparse.Namespace) -> int:
+    gc.disable()  # what is imported stays: looking through it for garbage would be a sixth of the start
     from bot.app import serve
     from bot.people import RefusedPolicy
     from bot.settings import RefusedSettings, for_serving, from_environment
     from bot.telemetry import start_logging
 
+    gc.freeze()
+    gc.enable()
     try:
         settings = for_serving(from_environment())
         start_logging(settings.log_level)
@@ -182,6 +212,16 @@ def _run_ask(arguments: argparse.Namespace) -> int:
     except RefusedSettings as refusal:
         return _refused(refusal.lines)
     return _show(asyncio.run(once()), as_json=arguments.json)
+
+
+def _run_doctor(arguments: argparse.Namespace) -> int:
+    from bot.doctor.command import doctor
+    from skills.acts import ACTIONS
+    from skills.selftest import tenant_checks
+
+    for chatty in ("azure", "whysync"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)  # what they say at length, a line says in a sentence
+    return asyncio.run(doctor(tenant_checks, {each.op: each for each in ACTIONS}, as_json=arguments.json))
 
 
 def _run_replay(arguments: argparse.Namespace) -> int:
@@ -290,6 +330,19 @@ def _run_policy_try(arguments: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:
         return _refused([str(error)])
     sys.stdout.write(report(pasts, *policies))
+    return 0
+
+
+def _run_manifest(arguments: argparse.Namespace) -> int:
+    from bot.manifest import RefusedPackage, package_of, write
+    from bot.settings import RefusedSettings, from_environment
+
+    try:
+        package = package_of(from_environment(), arguments.app_version)
+        write(package, arguments.out)
+    except (RefusedSettings, RefusedPackage) as refusal:
+        return _refused(refusal.lines)
+    sys.stdout.write(package.told(arguments.out))
     return 0
 
 

@@ -45,6 +45,8 @@ class Asking:
 
     async def asked(self, op: str, ask: Ask, wish: Wish, speaker: Speaker, message: str | None) -> Card | None:
         """A card that ends it; None where the request has cards of its own. Raises SourceError, NobodyMeant."""
+        if why := await self._approvals.why_stopped():
+            return notice("Stopped", why, Tone.ATTENTION)
         action = self._actions[op]
         planned = await action.plan(ask, self._reach())
         reasoned = long_enough(wish.reason)

@@ -75,6 +75,8 @@ class Told:
     one_person: bool = False
     queue: str = ""
     """Where it stands before a limit of the service."""
+    stopped: str = ""
+    """Why nothing may be changed at present."""
 
 
 def request_card(told: Told, *, why_you: str = "", action_id: str = "") -> Element:
@@ -85,6 +87,7 @@ def request_card(told: Told, *, why_you: str = "", action_id: str = "") -> Eleme
     body = [title(shown.title, state=word, tone=tone)]
     body += [line(request.outcome)] if ended and request.outcome and request.state is not State.DENIED else []
     body += [line(THEN[request.state])] if request.state in THEN else []
+    body += _stopped(told.stopped)
     body += [labelled("In the queue", told.queue)] if told.queue and not ended else []
     body += _glass(told)
     body += [_irreversible()] if told.irreversible and request.state in OPEN else []
@@ -105,6 +108,10 @@ def _word(request: Request) -> tuple[str, Tone]:
     """What nobody else had to approve is not called approved."""
     unasked = request.state is State.APPROVED and request.quorum == 0
     return STARTING if unasked else WORDS[request.state]
+
+
+def _stopped(why: str) -> list[Element]:
+    return [line(run("Stopped: ", bold=True, tone=Tone.ATTENTION), why)] if why else []
 
 
 def _glass(told: Told) -> list[Element]:
@@ -254,15 +261,15 @@ def reason_card(action: Action, plan: Plan, *, action_id: str, typed: str, note:
 # Lists.
 
 
-def pending_card(told: Sequence[Told], now: datetime) -> Element:
-    """Everything that is open, the one that runs out first at the top."""
+def pending_card(told: Sequence[Told], now: datetime, stopped: str = "") -> Element:
+    """Everything that is open, the one that runs out first at the top. `stopped`: why none of it can begin."""
     if not told:
         sentence = "Nothing is waiting for an approval."
-        return card([title(sentence, state="Pending", tone=Tone.GOOD)], sentence)
+        return card([title(sentence, state="Pending", tone=Tone.GOOD), *_stopped(stopped)], sentence)
     count = f"{len(told)} {'request is' if len(told) == 1 else 'requests are'} open."
     order = sorted(told, key=lambda each: (each.request.until is None, each.request.until or now))
     rows = [_listed(each, now) for each in order[:MOST_LISTED]]
-    body = [title(count, state="Pending", tone=Tone.WARNING)]
+    body = [title(count, state="Pending", tone=Tone.WARNING), *_stopped(stopped)]
     body.append(table(("Code", "What", "Asked by", "How it stands"), rows, (2, 5, 3, 4)))
     body += [line(run(f"and {len(told) - MOST_LISTED} more", subtle=True))] if len(told) > MOST_LISTED else []
     body.append(line(f"To see one of them, and to decide: show {rows[0][0]}"))

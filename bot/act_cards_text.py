@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bot.approvals import LEAST_REASON, MOST_REASON, Event, NotNow, State, Verb
-from bot.approving import Decided, NoSuchRequest, Unreadable
+from bot.approving import Decided, NoSuchRequest, Stopped, Unreadable
 from bot.cards.elements import moment
 
 log = logging.getLogger("whysync.acts")
@@ -98,6 +98,8 @@ def refusal(error: NotNow, who: str = "") -> str:
 def sentence_for(error: Exception) -> str:
     """For whatever the approvals raise."""
     match error:
+        case Stopped():
+            return error.why
         case NotNow():
             return refusal(error)
         case NoSuchRequest():

@@ -13,7 +13,7 @@ from bot.act_cards import BUTTONS, FINAL, Told, ended_texts, request_card
 from bot.act_shelf import ActShelf, Copy
 from bot.act_speaker import Speaker
 from bot.acts import Action, Called, Look
-from bot.approvals import Request, State
+from bot.approvals import WAITING, Request, State
 from bot.approving import Approvals, Busy, NoSuchRequest
 from bot.clock import Clock
 from bot.offers import OfferBook
@@ -57,7 +57,8 @@ class Copies:
         )
         action = self._actions.get(request.thing.op)
         known = (action.irreversible, action.one_person) if action else (False, False)
-        return Told(request, shown, events, sheet, *known)
+        stopped = await self._approvals.why_stopped() if request.state in WAITING else ""
+        return Told(request, shown, events, sheet, *known, stopped=stopped)
 
     async def changed(self, request: Request, look: Look | Called | None = None) -> None:
         """Never raises: whoever runs an act must not stumble over its cards."""
@@ -209,7 +210,8 @@ def face_of(told: Told) -> str:
     """What its cards look like, in short: another face, and they have to be drawn again."""
     request, sheet = told.request, told.sheet
     parts = (request.state, len(request.approvals), request.reviewed, len(sheet.notes), bool(sheet.elements))
-    return "/".join(str(part) for part in parts)
+    stopped = ("stopped",) if told.stopped else ()
+    return "/".join(str(part) for part in (*parts, *stopped))
 
 
 def settled(request: Request) -> bool:

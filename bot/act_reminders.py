@@ -56,7 +56,7 @@ class Reminders:
             except (NoSuchRequest, Unreadable) as error:
                 log.warning("a card's request not read", extra={"reason": type(error).__name__})
                 continue
-            which = self._due(told.request)
+            which = "" if told.stopped else self._due(told.request)  # nobody could follow it
             due += [(which, told)] if which else []
         await self._remind(due)
 

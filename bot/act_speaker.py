@@ -42,10 +42,14 @@ class Speaker:
 
     @property
     def where(self) -> Where:
-        return Where(self.place.channel_id, personal=self.alone)
+        return where_of(self.place)
 
     def asked_for(self, request: Request) -> bool:
         return self.id == request.requester.object_id.lower()
+
+
+def where_of(place: Place) -> Where:
+    return Where(place.channel_id, personal=place.kind is ChatKind.PERSONAL)
 
 
 class NotDone(Exception):  # noqa: N818  # an answer, not a defect

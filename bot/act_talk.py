@@ -9,11 +9,12 @@ from bot.act_cards import REASON, Told, pending_card
 from bot.act_copies import Copies, heard_by_others, settled
 from bot.act_shelf import Note
 from bot.act_speaker import NotDone, Rights, Speaker
-from bot.act_typed import Say, Typed, Wish, is_reason, reason_of
+from bot.act_stopping import Stopping
+from bot.act_typed import OF_ALL, Say, Typed, Wish, is_reason, reason_of
 from bot.acts import ATTEMPTED, Action, Seen
 from bot.answering import Ask
 from bot.approvals import MOST_REASON, NotNow, Request, State, Verb
-from bot.approving import Approvals, Busy, Decided, NoSuchRequest
+from bot.approving import Approvals, Busy, Decided, NoSuchRequest, Stopped
 from bot.cards.elements import Tone
 from bot.cards.talk import notice
 from bot.clock import Clock
@@ -55,9 +56,15 @@ class ActTalk:
         reach: Callable[[], Reach],
         soon: Callable[[str], None],
         clock: Clock,
+        stopping: Stopping,
     ) -> None:
         self._actions, self._approvals, self._copies, self._asking = actions, approvals, copies, asking
         self._rights, self._reach, self._soon, self._clock = rights, reach, soon, clock
+        self._stopping = stopping
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        return self._actions
 
     async def asked(self, op: str, ask: Ask, wish: Wish, speaker: Speaker, message: str | None) -> Card | None:
         """Raises SourceError, NobodyMeant."""
@@ -96,6 +103,8 @@ class ActTalk:
         try:
             if said.say is Say.PENDING:
                 return await self._pending(speaker)
+            if said.say in OF_ALL:
+                return await self._stopping.said(said.say, said.text, speaker)
             request = await self._approvals.find(said.code)
             answer = await self._said(said, request, speaker)
             if answer:
@@ -141,7 +150,7 @@ class ActTalk:
                 seen.append(await self._copies.told_of(request))
             except (NotDone, NoSuchRequest):
                 continue
-        return pending_card(seen, self._clock.now())
+        return pending_card(seen, self._clock.now(), await self._approvals.why_stopped())
 
     # what all of them come to
 
@@ -229,9 +238,10 @@ class ActTalk:
 
     async def _explained(self, error: Exception) -> str:
         """Whoever comes too late is told who decided and when; the cards that led them there are brought up to date."""
+        if isinstance(error, Decided | Stopped) and error.request:
+            await self._copies.changed(error.request)
         if not isinstance(error, Decided):
             return words.sentence_for(error)
-        await self._copies.changed(error.request)
         try:
             sheet = await self._copies.shelf.read(error.request.id)
         except Busy:

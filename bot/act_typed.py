@@ -23,7 +23,13 @@ class Say(StrEnum):
     REVIEW = "review"
     BREAK_GLASS = "break glass"
     PENDING = "pending"
+    STOP_ALL = "stop all acts"
+    RELEASE_ALL = "release all acts"
+    STOPPED = "are acts stopped"
 
+
+OF_ALL: Final = frozenset({Say.STOP_ALL, Say.RELEASE_ALL, Say.STOPPED})
+"""About the stop switch, and no request."""
 
 OTHER_WORDS: Final = {"reject": Say.DENY, "withdraw": Say.CANCEL}
 MAY_MEAN_ELSE: Final = frozenset({Say.SHOW, Say.REVOKE, Say.ASK, Say.ANSWER, Say.CHECK})
@@ -47,7 +53,7 @@ class Typed:
         return self.say not in MAY_MEAN_ELSE and shaped
 
 
-_VERBS = "|".join([*(say.value for say in Say if say not in (Say.PENDING, Say.BREAK_GLASS)), *OTHER_WORDS])
+_VERBS = "|".join([*(say.value for say in Say if say not in {Say.PENDING, Say.BREAK_GLASS, *OF_ALL}), *OTHER_WORDS])
 _ONE = re.compile(
     rf"\s*(?P<verb>{_VERBS}|break[ -]?glass)\s+(?:request\s+)?#?(?P<code>[{ALPHABET}]{{{CODE_LENGTH}}})"
     r"(?![\w@.-]\w|\w)(?P<rest>.*)",
@@ -57,6 +63,14 @@ _PENDING = re.compile(
     r"\s*(?:(?:show|list)\s+)?(?:me\s+)?(?:the\s+|all\s+|my\s+)?"
     r"(?:pending|(?:pending|open|waiting)\s+(?:requests?|approvals?)|approvals)\s*[.?!]?\s*",
     re.IGNORECASE | re.ASCII,
+)
+_ACTS = r"(?:all\s+(?:of\s+)?)?(?:the\s+)?(?:acts|actions)"
+_ALL = re.compile(
+    rf"\s*(?:please\s+)?(?P<verb>stop|release)\s+{_ACTS}(?P<rest>|[\s,.:;!?–—-].*)", re.IGNORECASE | re.DOTALL
+)
+_STOPPED = re.compile(
+    rf"\s*(?:are|is)\s+{_ACTS}\s+(?:stopped|released|running|allowed)\s*[.?!]*\s*|\s*stop\s+switch\s*[.?!]*\s*",
+    re.IGNORECASE,
 )
 _DIGEST = re.compile(r"\s+([0-9a-f]{8,64})(?=\s|[.,;:!]|$)(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
 _OUTCOME = re.compile(r"\s+(done|failed)\b(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
@@ -69,12 +83,27 @@ def typed_decision(text: str) -> Typed | None:
     """None: it is something else."""
     if _PENDING.fullmatch(text):
         return Typed(Say.PENDING)
+    if switched := _switched(text):
+        return switched
     found = _ONE.fullmatch(text)
     if found is None:
         return None
     verb, code, rest = found["verb"].lower(), found["code"].upper(), found["rest"]
     say = Say.BREAK_GLASS if verb.startswith("break") else OTHER_WORDS.get(verb) or Say(verb)
     return _whole(say, code, rest)
+
+
+def _switched(text: str) -> Typed | None:
+    """A question never turns the switch."""
+    if _STOPPED.fullmatch(text):
+        return Typed(Say.STOPPED)
+    found = _ALL.fullmatch(text)
+    if found is None:
+        return None
+    if found["rest"].rstrip().endswith("?"):
+        return Typed(Say.STOPPED)
+    say = Say.STOP_ALL if found["verb"].lower() == "stop" else Say.RELEASE_ALL
+    return Typed(say, text=reason_of(found["rest"].lstrip(" .!")))
 
 
 def _whole(say: Say, code: str, rest: str) -> Typed:

@@ -1,9 +1,9 @@
 """Acts, put together: who may decide, what is kept, what runs, what is told, and what the audit holds of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.act_approvers import NamedApprovers
 from bot.act_asking import Asking
@@ -11,21 +11,26 @@ from bot.act_copies import Copies
 from bot.act_reminders import Reminders
 from bot.act_shelf import ActShelf
 from bot.act_speaker import Rights
+from bot.act_stopping import Stopping
 from bot.act_talk import ActTalk
 from bot.acts import Action
-from bot.approval_shelf import Shelf
 from bot.approving import Approvals
-from bot.audit import Audit, Chain, LogSink
+from bot.audit import Audit, Chain
+from bot.audit_watch import AuditWatch
 from bot.clock import Clock
 from bot.deciding import Deciding, as_ruled
 from bot.execution import Execution
 from bot.graph import Graph
+from bot.metrics import Metrics
 from bot.offers import OfferBook
 from bot.policy import Policy
 from bot.reach import Reach
-from bot.relay.envelope import PrivateKey
+from bot.relay.envelope import PublicKey
+from bot.stop_switch import StopSwitch
 from bot.store import Store
+from bot.tried import StoredTried
 from bot.turns import Outlet
+from bot.watched_shelf import WatchedShelf
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class ActSide:
     talk: ActTalk
     offers: OfferBook
     approvals: Approvals
+    stop: Callable[[float], Awaitable[None]]
+    """Begins no act any more, and lets what runs end, for so many seconds; the rest is left to another instance."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,13 @@ class Ground:
     tenant: str
     instance: str
     """Of this process: its name in the audit and on leases."""
-    key: PrivateKey | None = None
-    """Signs the audit's checkpoints; without it there are none."""
+    chain: Chain
+    """Of the audit, the one that this process writes to."""
+    tried: StoredTried
+    """Where results are kept that later questions may use."""
+    key: PublicKey | None = None
+    """Signs its checkpoints."""
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 @asynccontextmanager
@@ -59,10 +71,12 @@ async def open_acts(ground: Ground, every: Iterable[Action], reach: Callable[[],
     it = ground
     actions = as_ruled({action.op: action for action in every}, it.policy)
     deciding = Deciding(it.policy, it.graph, actions, it.tenant)
-    approvals = Approvals(Shelf(it.store), deciding, actions, reach, it.clock)
+    switch = StopSwitch(it.store, it.clock, read_only=it.policy.read_only)
+    shelf = WatchedShelf(it.store, it.metrics, it.clock)
+    approvals = Approvals(shelf, deciding, actions, reach, it.clock, switch.why)
     offers = OfferBook(it.clock, it.store)
     copies = Copies(approvals, ActShelf(it.store), offers, it.outlet, actions, it.clock)
-    audit = Audit(approvals, Chain(it.store, it.instance, it.clock, it.key, LogSink()), it.clock)
+    audit = Audit(approvals, it.chain, it.clock)
     execution = Execution(
         approvals,
         actions,
@@ -72,21 +86,26 @@ async def open_acts(ground: Ground, every: Iterable[Action], reach: Callable[[],
         copies,
         audit,
         instance=it.instance,
-        stopped=lambda: it.policy.read_only,
         queued=copies.queued,
+        keep=it.tried.keep,
     )
     rights = Rights(deciding, approvals)
     approvers = NamedApprovers(it.policy, it.graph)
     asking = Asking(actions, approvals, copies, offers, rights, approvers, reach, execution.soon)
-    talk = ActTalk(actions, approvals, copies, asking, rights, reach, execution.soon, it.clock)
+    stopping = Stopping(switch, approvals, deciding, it.chain, it.clock)
+    talk = ActTalk(actions, approvals, copies, asking, rights, reach, execution.soon, it.clock, stopping)
     reminders = Reminders(approvals, copies, it.clock)
+    watch = AuditWatch(it.store, audit, it.key, it.metrics, it.clock)
     running = [
         asyncio.create_task(execution.run(), name="acts"),
         asyncio.create_task(audit.run(), name="audit"),
         asyncio.create_task(reminders.run(), name="reminders"),
+        asyncio.create_task(it.tried.run(), name="results of runs"),
+        asyncio.create_task(watch.run(), name="watch over the audit"),
     ]
     try:
-        yield ActSide(talk, offers, approvals)
+        with shelf.watched(), watch.watched():
+            yield ActSide(talk, offers, approvals, execution.stop)
     finally:
         await execution.stop()
         for task in running:

@@ -1,6 +1,7 @@
 """The spine: settle whom it is about, ask all sources at once, judge, show."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -9,9 +10,13 @@ from typing import Any, Generic, TypeVar
 from bot.cards.elements import Tone, card, labelled, title
 from bot.clock import Clock
 from bot.diagnosis import Diagnosis, Rule, diagnose
-from bot.evidence import Collector, Evidence, Gaps, Missing, Progress, gather
+from bot.evidence import Collector, Evidence, Gaps, Gathering, Missing, Progress
 from bot.intents import Intent, Slots
 from bot.reach import Reach
+from bot.telemetry import current_turn
+from bot.tracing import QUESTION, note, span, traced
+
+log = logging.getLogger("whysync.answering")
 
 S = TypeVar("S")
 OUT_OF_REACH = "The tenant could not be reached, so nothing can be said about anybody."
@@ -36,6 +41,19 @@ class About(StrEnum):
     """General knowledge: codes, help."""
     FLEET = "fleet"
     """The bot's own probes."""
+    BOT = "bot"
+    """The bot itself."""
+
+
+@dataclass(frozen=True)
+class May:
+    """What the asker may do where the question stands. It decides what is offered there, and never what is allowed."""
+
+    about: frozenset[About] = frozenset(About)
+    acts: Mapping[str, int] = field(default_factory=dict)
+    """How many others have to agree, by op."""
+    alone: bool = True
+    """Whether nobody else reads the answer."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,7 @@ class Ask:
     plain: bool = False
     """Whether it is for somebody who needs no technical terms: helpdesk, or the person themselves."""
     case_id: str = ""
+    may: May = field(default_factory=May)
 
 
 @dataclass(frozen=True)
@@ -61,6 +80,8 @@ class Offer:
 
     title: str
     ask: str
+    mind: str = ""
+    """Of an act: what to know before it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -151,11 +172,24 @@ class Stopwatch:
 
 async def answer(skill: Skill[S] | Command, ask: Ask, reach: Reach, *, progress: Progress | None = None) -> Answer:
     """Raises nothing of a source: a source that fails costs its own facts."""
+    watch = Stopwatch(reach.clock)
+    with span(QUESTION, intent=ask.intent):
+        given = await _answer(skill, ask, reach, progress)
+        note(outcome=given.outcome.value)
+    log.info("question answered", extra={"kind": ask.intent, "outcome": given.outcome.value, "dur_ms": watch.ms})
+    if turn := current_turn():
+        turn.outcome = given.outcome.value
+    return given
+
+
+async def _answer(skill: Skill[S] | Command, ask: Ask, reach: Reach, progress: Progress | None) -> Answer:
     if isinstance(skill, Command):
         return await skill.run(ask, reach)
     watch = Stopwatch(reach.clock)
-    subject = await skill.resolve(ask, reach)
-    evidence = await gather(skill.collectors, subject, reach, progress=progress)
+    async with Gathering(traced(skill.collectors), reach, progress) as gathering:
+        subject = await skill.resolve(ask, reach)
+        gathering.ask_about(subject)
+    evidence = gathering.evidence()
     diagnosis = diagnose(evidence, skill.rules)
     given = skill.view(Case(ask, subject, evidence, diagnosis, reach.clock.now(), watch.ms, reach.graph.calls))
     return _nothing_came_back(given, evidence) if _out_of_reach(evidence) and not skill.without_tenant else given

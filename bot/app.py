@@ -4,9 +4,10 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,9 +17,11 @@ from aiohttp import web
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.identity.aio import CertificateCredential, ClientSecretCredential, ManagedIdentityCredential
 
-from bot.acting import Ground, open_acts
+from bot import pages
+from bot.acting import ActSide, Ground, open_acts
 from bot.announcing import ToTheInviter
-from bot.answering import Answer, Ask, Command, Outcome, Skill, answer, vocabulary
+from bot.answering import Answer, Ask, Command, May, Outcome, Skill, answer, vocabulary
+from bot.audit import Chain, LogSink
 from bot.breadth import Breadth
 from bot.cards.elements import Tone, card, title
 from bot.cards.plain import plain
@@ -26,28 +29,39 @@ from bot.clock import Clock, SystemClock
 from bot.connector import ConnectorClient
 from bot.connector_token import CachedToken, ConnectorToken, StaticToken
 from bot.conversation import WHOM, Conversation
+from bot.doctor.parts import OwnParts, Running
 from bot.door import Door
 from bot.ending import until_told
 from bot.evidence import SourceError
 from bot.graph import Graph, NotFound
 from bot.inbound import ServiceUrls, TokenGate
 from bot.intents import Grammar, NotUnderstood, Understood
+from bot.measured_store import MeasuredStore, engine_of
+from bot.metrics import Meter, Metrics
+from bot.monitoring import monitored
 from bot.outlet import ConnectorOutlet
-from bot.people import NotAllowed, People, Person, Policy, Role
+from bot.people import NotAllowed, People, Person, Policy, Role, may_ask_about
+from bot.probe_watch import ProbeWatch
 from bot.probes import ProbeSide, open_probes
-from bot.reach import Reach
+from bot.reach import NOTHING_TRIED, JsonObject, Reach, Tried
 from bot.readiness import Readiness
 from bot.relay.client import NoProbes, Probes
 from bot.relay.contacts import SILENT_AFTER
+from bot.relay.envelope import PrivateKey
+from bot.relay.signing_key import SigningKeyError, signing_key
 from bot.settings import RefusedSettings, Settings
 from bot.signing_keys import KeySet
 from bot.store import Store, StoreError
 from bot.store.opening import open_store
 from bot.stored_references import StoredReferences
 from bot.stored_repeats import StoredSeen
+from bot.stored_threads import Threads
 from bot.teams import TeamsAdapter
+from bot.timed_listener import TimedListener
+from bot.tried import StoredTried
 from bot.understanding import Question, Unserved, Whom, answered
 from bot.watchdog import Watchdog
+from bot.witness import AuditWitness
 from skills.acts import ACTIONS
 from skills.phrases import DEFAULTS, NAMES
 from skills.questions import SKILLS
@@ -56,8 +70,8 @@ from skills.views.fleet import asks_to_join
 log = logging.getLogger("whysync.app")
 
 GRAMMAR = Grammar(vocabulary(SKILLS), NAMES, defaults=DEFAULTS)
-DRAIN = 20.0
-Stored = Sequence[Mapping[str, Any]]
+DRAIN = 17.0
+"""Seconds for what runs to end; the rest of twenty is for closing what it used."""
 
 
 def credential_of(settings: Settings) -> AsyncTokenCredential:
@@ -72,19 +86,19 @@ def credential_of(settings: Settings) -> AsyncTokenCredential:
 
 
 @asynccontextmanager
-async def open_graph(settings: Settings, clock: Clock) -> AsyncIterator[Graph]:
+async def open_graph(settings: Settings, clock: Clock, meter: Meter | None = None) -> AsyncIterator[Graph]:
     async with AsyncExitStack() as stack:
         credential = None
         if not settings.local:
             credential = await stack.enter_async_context(credential_of(settings))
         yield await stack.enter_async_context(
-            Graph(settings.graph_url, clock=clock, credential=credential, token=settings.graph_token)
+            Graph(settings.graph_url, clock=clock, credential=credential, token=settings.graph_token, meter=meter)
         )
 
 
-def reach_of(graph: Graph, clock: Clock, probes: Probes | None = None, tried: Stored = ()) -> Reach:
+def reach_of(graph: Graph, clock: Clock, probes: Probes | None = None, tried: Tried = NOTHING_TRIED) -> Reach:
     """Fresh for each question, so that its requests are counted as its own."""
-    return Reach(graph.counted(), probes or NoProbes(), clock, tuple(tried))
+    return Reach(graph.counted(), probes or NoProbes(), clock, tried)
 
 
 async def ask(text: str, role: str, reach: Reach, graph: Graph) -> Answer:
@@ -129,7 +143,15 @@ async def _answered(
 
 async def _run(skill: Skill[Any] | Command, text: str, reading: Understood, person: Person, reach: Reach) -> Answer:
     simply = Role.ADMIN not in person.roles
-    question = Ask(text, reading.intent, reading.slots, person.object_id, plain=simply, case_id=secrets.token_hex(4))
+    question = Ask(
+        text,
+        reading.intent,
+        reading.slots,
+        person.object_id,
+        plain=simply,
+        case_id=secrets.token_hex(4),
+        may=May(may_ask_about(person.roles)),
+    )
     return await answer(skill, question, reach)
 
 
@@ -170,6 +192,14 @@ class Bot:
 
     app: web.Application
     side: ProbeSide
+    acts: ActSide
+
+    async def drain(self, within: float) -> int:
+        """Not ready from now on; takes nothing new, lets turns and acts end; answers how many turns were lost."""
+        self.app[DRAINING].set()
+        self.side.drain()
+        lost, _ = await asyncio.gather(self.app[DOOR].drain(within), self.acts.stop(within))
+        return lost
 
 
 @asynccontextmanager
@@ -179,12 +209,17 @@ async def open_bot(
     graph: Graph,
     policy: Policy,
     *,
-    tried: Stored = (),
+    tried: Sequence[JsonObject] = (),
     silent_after: float = SILENT_AFTER,
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[Bot]:
-    """Everything behind the web application, running; closed in the opposite order. Raises RefusedSettings."""
+    """Everything behind the web application, running; closed in the opposite order. Raises RefusedSettings.
+
+    `tried`: results of runs that there are already."""
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(_store(settings, stack))
+        metrics = metrics or Metrics()
+        kept = await stack.enter_async_context(_store(settings, stack))
+        store = MeasuredStore(kept, engine_of(settings.store), metrics, clock)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         service_urls = ServiceUrls(local=settings.local)
         keys = None
@@ -199,15 +234,40 @@ async def open_bot(
         outlet = ConnectorOutlet(connector, book)
         announce = ToTheInviter(book, outlet, asks_to_join)
         credential = await _service_bus_credential(settings, stack)
+        key = await _signing_key(settings, credential)
+        instance = f"{socket.gethostname()}-{settings.port}"
+        chain = Chain(store, instance, clock, key, LogSink(), metrics)
+        witness = AuditWitness(chain)
+        stack.push_async_callback(witness.close)
         side = await stack.enter_async_context(
-            open_probes(settings, clock, store, announce, credential=credential, silent_after=silent_after)
+            open_probes(
+                settings,
+                clock,
+                store,
+                announce,
+                key=key,
+                witness=witness,
+                audit=witness.soon,
+                meter=metrics,
+                credential=credential,
+                instance=instance,
+                silent_after=silent_after,
+            )
         )
 
-        def reach() -> Reach:
-            return replace(reach_of(graph, clock, side.probes, tried), enrolment=side.enrolment)
+        await stack.enter_async_context(ProbeWatch(side.probes, metrics, clock).running())
+        running = Running(store, side.probes, keys, policy)
+        itself = OwnParts(settings, clock, graph, {each.op: each for each in ACTIONS}, credential_of, running)
 
-        instance = f"{socket.gethostname()}-{settings.port}"
-        ground = Ground(store, graph, policy, outlet, clock, settings.own_tenant, instance, side.key)
+        runs = StoredTried(store, clock, tried)
+
+        def reach() -> Reach:
+            return replace(reach_of(graph, clock, side.probes, runs), enrolment=side.enrolment, itself=itself)
+
+        signer = key.public if key else None
+        ground = Ground(
+            store, graph, policy, outlet, clock, settings.own_tenant, instance, chain, runs, signer, metrics
+        )
         acts = await stack.enter_async_context(open_acts(ground, ACTIONS, reach))
         conversation = Conversation(
             SKILLS,
@@ -219,18 +279,22 @@ async def open_bot(
             offers=acts.offers,
             acts=acts.talk,
             breadth=Breadth(policy.limits, clock, store),
+            threads=Threads(clock, store),
         )
-        adapter = TeamsAdapter(conversation, connector, book)
-        await stack.enter_async_context(Watchdog(_report_lag))
-        door = Door(gate, adapter, clock, seen=StoredSeen(store, clock))
+        adapter = TeamsAdapter(TimedListener(conversation, metrics, clock), connector, book)
+        await stack.enter_async_context(Watchdog(_report_lag, partial(metrics.time, "bot.loop.lag")))
+        door = Door(gate, adapter, clock, seen=StoredSeen(store, clock), meter=metrics)
         app = web.Application()
         app[DOOR] = door
         door.install(app)
         side.install(app)
+        pages.install(app, settings)
         app.router.add_get("/healthz", _alive)
         app[DRAINING] = asyncio.Event()
-        app.router.add_get("/readyz", Readiness(store, keys, app[DRAINING].is_set).handle)
-        yield Bot(app, side)
+        readiness = Readiness(store, keys, token, app[DRAINING].is_set)
+        stack.push_async_callback(readiness.close)
+        app.router.add_get("/readyz", readiness.handle)
+        yield Bot(app, side, acts)
 
 
 @asynccontextmanager
@@ -250,6 +314,16 @@ async def _service_bus_credential(settings: Settings, stack: AsyncExitStack) -> 
     by_name = bool(settings.servicebus) and "=" not in (settings.servicebus or "")
     in_vault = (settings.signing_key or "").startswith("https://")
     return await stack.enter_async_context(credential_of(settings)) if by_name or in_vault else None
+
+
+async def _signing_key(settings: Settings, credential: AsyncTokenCredential | None) -> PrivateKey | None:
+    """For the audit and for probes. Raises RefusedSettings where there is one and it cannot be had."""
+    if settings.signing_key is None:
+        return None
+    try:
+        return await signing_key(settings.signing_key, credential, local=settings.local)
+    except SigningKeyError as error:
+        raise RefusedSettings([f"WHYSYNC_SIGNING_KEY: {error.reason}"]) from error
 
 
 DOOR = web.AppKey("door", Door)
@@ -303,12 +377,15 @@ async def serve(settings: Settings) -> None:
     """The bot in production, until SIGTERM or Ctrl-C. Raises RefusedPolicy."""
     clock = SystemClock()
     policy = Policy.load(settings.policy or Path("policy.toml"), {action.op: action for action in ACTIONS})
+    policy = replace(policy, read_only=policy.read_only or settings.read_only)
     async with (
-        open_graph(settings, clock) as graph,
-        open_bot(settings, clock, graph, policy) as bot,
+        monitored(settings) as metrics,
+        open_graph(settings, clock, metrics) as graph,
+        open_bot(settings, clock, graph, policy, metrics=metrics) as bot,
         listening(bot.app, bound(settings.host, settings.port)) as url,
     ):
         log.info("serving", extra={"source": url})
         await until_told()
-        bot.app[DRAINING].set()
-        bot.side.drain()
+        log.info("draining")
+        lost = await bot.drain(DRAIN)
+    log.info("stopped", extra={"outcome": f"{lost} turns lost" if lost else "clean"})

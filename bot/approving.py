@@ -19,7 +19,17 @@ from bot.evidence import SourceError
 from bot.policy import Where
 from bot.reach import Reach
 
-__all__ = ["AlreadyOpen", "Approvals", "Busy", "Decided", "Deciders", "NoSuchRequest", "Standing", "Unreadable"]
+__all__ = [
+    "AlreadyOpen",
+    "Approvals",
+    "Busy",
+    "Decided",
+    "Deciders",
+    "NoSuchRequest",
+    "Standing",
+    "Stopped",
+    "Unreadable",
+]
 
 log = logging.getLogger("whysync.approvals")
 
@@ -48,6 +58,14 @@ class Decided(NotNow):
         self.request, self.last = request, last
 
 
+class Stopped(NotNow):
+    """All acts are stopped, as `why` says; `request`, if there is one, stays as it is."""
+
+    def __init__(self, why: str, request: Request | None = None) -> None:
+        super().__init__("stopped")
+        self.why, self.request = why, request
+
+
 @dataclass(frozen=True)
 class Standing:
     """A person, looked up just now: who they are, and whether they may do what they are about to do."""
@@ -67,6 +85,12 @@ class Deciders(Protocol):
 
 
 Moving = Callable[[Request], Awaitable[Move]]
+Brake = Callable[[], Awaitable[str]]
+"""Why nothing may be changed, as a sentence; empty where it may. Never raises."""
+
+
+async def never_stopped() -> str:
+    return ""
 
 
 class Approvals:
@@ -79,20 +103,22 @@ class Approvals:
         actions: Mapping[str, Action],
         reach: Callable[[], Reach],
         clock: Clock,
+        why_stopped: Brake = never_stopped,
     ) -> None:
-        self.shelf = shelf
+        self.shelf, self.why_stopped = shelf, why_stopped
         self._deciders, self._actions = deciders, actions
         self._reach, self._clock = reach, clock
 
     async def ask(
         self, action: Action, plan: Plan, person_id: str, reason: str, *, where: Where | None = None
     ) -> Request:
-        """A new request. Raises NotNow, AlreadyOpen."""
+        """A new request. Raises NotNow, Stopped, AlreadyOpen."""
         who = await self._deciders.standing(person_id, Verb.ASK, action.op, plan.configuration, where)
         move = Move(Verb.ASK, self._clock.now(), who.party, reason.strip(), may=who.may)
         ident = secrets.token_hex(16)
         fresh = Request(ident, "", plan.thing, action.approvers, who.party, move.reason, move.at, State.PENDING)
         opening(fresh, move)  # refused before anything is written
+        await self._unstopped()
         await self._reserve(fresh)
         try:
             request, events = opening(replace(fresh, code=await self.shelf.code_for(ident)), move)
@@ -112,23 +138,28 @@ class Approvals:
         reason: str = "",
         where: Where | None = None,
     ) -> Request:
-        """One person's step. Raises Decided, with the request as it stands."""
+        """One person's step. Raises Decided, with the request as it stands, and Stopped."""
         if verb not in BY_PEOPLE:
             raise NotNow("not-allowed")  # the machine's own steps have their own ways in
 
         async def move(request: Request) -> Move:
             who = await self._standing(request, verb, person_id, where)
             wanted = Move(verb, self._clock.now(), who.party, reason.strip(), may=who.may, digest=digest)
-            return await self._looked(request, wanted) if verb in LOOKED_AT else wanted
+            if verb not in LOOKED_AT:
+                return wanted
+            looked = await self._looked(request, wanted)
+            await self._unstopped(request)
+            return looked
 
         return await self._moved(request_id, move)
 
     async def claim(self, request_id: str, attempt: Attempt) -> Request:
-        """Executing, if everything still holds. Raises Decided."""
+        """Executing, if everything still holds. Raises Decided, Stopped."""
 
         async def move(request: Request) -> Move:
             looked = await self._looked(request, Move(Verb.CLAIM, self._clock.now()))
             may = await self._approvers_may(request)
+            await self._unstopped(request)
             return replace(looked, approvers_may=may, attempt=replace(attempt, before=dict(looked.world or {})))
 
         return await self._moved(request_id, move)
@@ -214,6 +245,11 @@ class Approvals:
         marks = [await self.shelf.mark(request_id, which) for which in (AUDITED, TOLD)]
         if all(mark.upto == held.events for mark in marks):
             await self.shelf.forget_hint(request_id)
+
+    async def _unstopped(self, request: Request | None = None) -> None:
+        """The last thing that is looked at before something is written. Raises Stopped."""
+        if why := await self.why_stopped():
+            raise Stopped(why, request)
 
     # moving one
 

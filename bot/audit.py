@@ -19,6 +19,7 @@ from bot.approvals import Event, Request, Verb
 from bot.approving import Approvals, Busy, NoSuchRequest
 from bot.audit_chain import GENESIS, Entry, Head, Link, after, checkpoint_line, line_of, sign
 from bot.clock import Clock
+from bot.metrics import Meter, Metrics
 from bot.relay.envelope import PrivateKey
 from bot.store import Ambiguous, Conflict, Row, Store, StoreError, Write
 from bot.store.keys import key_of
@@ -66,16 +67,27 @@ class FileSink:
 class Chain:
     """One chain. Usually one instance writes to it; that others may costs only patience."""
 
-    def __init__(self, store: Store, name: str, clock: Clock, key: PrivateKey | None, sink: Sink) -> None:
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        clock: Clock,
+        key: PrivateKey | None,
+        sink: Sink,
+        meter: Meter | None = None,
+    ) -> None:
         self.name = key_of(name)
         self.store, self._clock, self._key, self._sink = store, clock, key, sink
+        self._meter = meter or Metrics()
+        self.unsigned_since: float | None = None
+        """Since when, by the counting clock, there has been a record that no checkpoint speaks of."""
         self._turn = asyncio.Lock()
         self._signed_at: float | None = None
         self._signed = 0
 
     def named(self, name: str) -> "Chain":
         """Another one beside it."""
-        return Chain(self.store, name, self._clock, self._key, self._sink)
+        return Chain(self.store, name, self._clock, self._key, self._sink, self._meter)
 
     async def append(self, entry: Entry) -> None:
         """Once for each `corr`, whoever else appends it too. Raises Busy."""
@@ -85,22 +97,38 @@ class Chain:
                     return
                 head, etag = await self._head()
                 if await self._written(after(head, entry), entry, etag):
+                    self._meter.count("audit.append.count")
+                    self._unsigned()
                     return
                 await asyncio.sleep(random.uniform(0, 0.02 * 2**turn))  # noqa: S311  # to part those who collide
             raise Busy("the audit is written by too many at once")
+
+    async def note(
+        self, actor: str, action: str, target: str, decision: str, reason: str = "", person: str = ""
+    ) -> None:
+        """Something that needs no approval and is to be remembered: a probe taken into service. Raises Busy."""
+        at, corr = self._clock.now().isoformat(), f"note/{secrets.token_hex(16)}"
+        await self.append(Entry(at, actor, person, action, target, "", decision, reason, corr))
 
     async def sign_off(self, *, due_only: bool = True) -> None:
         """A checkpoint, if there is something new and it is time. Raises Busy."""
         if self._key is None:
             return
         head, _ = await self._head()
-        if head.n == self._signed or (due_only and not self._due(head)):
+        if head.n == self._signed:
+            return
+        self._unsigned()
+        if due_only and not self._due(head):
             return
         if not await self._get(_checkpoint(head)):
             signed = sign(head, self._clock.now().isoformat(), self._key)
             await self._sink.checkpoint(signed)
             await self._insert(self.name, Write(_checkpoint(head), {"signed": signed}))
         self._signed, self._signed_at = head.n, self._clock.monotonic()
+        self.unsigned_since = None
+
+    def _unsigned(self) -> None:
+        self.unsigned_since = self._clock.monotonic() if self.unsigned_since is None else self.unsigned_since
 
     def _due(self, head: Head) -> bool:
         if self._signed_at is None or head.n - self._signed >= EVERY_RECORDS:
@@ -192,10 +220,8 @@ class Audit:
             await self._chain(row.rk).sign_off(due_only=due_only)
 
     async def note(self, actor: str, person: str, action: str, target: str, decision: str, reason: str = "") -> None:
-        """Something that needs no approval and is to be remembered: a probe enrolled, a policy changed. Raises Busy."""
-        at = self._clock.now().isoformat()
-        corr = f"note/{secrets.token_hex(16)}"
-        await self._own.append(Entry(at, actor, person, action, target, "", decision, reason, corr))
+        """As Chain.note. Raises Busy."""
+        await self._own.note(actor, action, target, decision, reason, person)
 
     async def _drained(self, request_id: str) -> None:
         try:
@@ -211,6 +237,12 @@ class Audit:
                 return mark
             await shelf.set_mark(request_id, AUDITED, replace(mark, chain=self._own.name))
         raise Busy("the audit is written by too many at once")
+
+    @property
+    def unsigned_for(self) -> float:
+        """For how many seconds there have been records that no checkpoint speaks of."""
+        since = [each.unsigned_since for each in tuple(self._chains.values()) if each.unsigned_since is not None]
+        return self._clock.monotonic() - min(since) if since else 0.0
 
     def _chain(self, name: str) -> Chain:
         if name not in self._chains:

@@ -27,7 +27,6 @@ Reference = Mapping[str, Any]
 JsonObject = dict[str, Any]
 
 PER_SECOND = 7
-LANES = 10_000
 AT_ONCE = 64
 ATTEMPT = 15.0
 PATIENCE = 120.0
@@ -146,7 +145,11 @@ class ConnectorClient:
             self._forget_idle_lanes()
 
     def _forget_idle_lanes(self) -> None:
-        while len(self._lanes) > LANES and next(iter(self._lanes.values())).users == 0:
+        """A lane is kept while somebody stands in it, and for the second that Teams counts; the oldest comes first."""
+        while self._lanes:
+            lane = next(iter(self._lanes.values()))
+            if lane.users or (lane.sent and self._clock.monotonic() - lane.sent[-1] < 1.0):
+                return
             self._lanes.popitem(last=False)
 
     async def _patiently(self, reference: Reference, call: _Call) -> JsonObject:

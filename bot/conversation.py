@@ -2,14 +2,12 @@
 
 import asyncio
 import logging
-import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from bot import showing
-from bot.act_speaker import Speaker
+from bot.act_speaker import Speaker, where_of
 from bot.act_talk import ActTalk, NotADecision
 from bot.act_typed import Wish, typed_decision, wish_of
 from bot.answering import Act, Answer, Ask, Askable, Command, Skill, answer, serving
@@ -23,11 +21,14 @@ from bot.evidence import Source, SourceError
 from bot.heard_probes import HeardProbes
 from bot.identifiers import Identifier, IdentifierKind, identify
 from bot.intents import Grammar, NotUnderstood, Previous, Understood
+from bot.may import may_of
 from bot.offers import VERB, OfferBook, Offered
 from bot.people import NotAllowed, People, Person, Policy, Role, check_may_ask
 from bot.reach import Reach
 from bot.showing import Turn
 from bot.store import StoreError
+from bot.stored_threads import Thread, Threads
+from bot.telemetry import turn_id
 from bot.turns import (
     Card,
     ChatKind,
@@ -39,7 +40,7 @@ from bot.turns import (
     Said,
     SendError,
 )
-from bot.understanding import Question, Unserved, Whom, answered
+from bot.understanding import Question, Unserved, Whom, answered, read_in
 
 log = logging.getLogger("whysync.conversation")
 
@@ -47,7 +48,6 @@ EDIT_EVERY = 1.0
 """Seconds between edits of a card: Teams throttles more."""
 LONG = 15.0
 """An answer that took longer calls the asker, since an edit notifies nobody."""
-THREADS = 5_000
 WHOM = "Whom do you mean? A user principal name, an account name, a distinguished name or a mention will do."
 GREETING = "I find out why somebody does not sync from Active Directory to Entra ID. Ask: why isn't jdoe syncing"
 OLD_BUTTON = "This button is too old or belongs to another conversation. Ask again in words."
@@ -59,14 +59,6 @@ SEE_BELOW = "The card below tells how it goes on."
 GAVE_UP = "I had to give up on this question. Please ask again."
 PRIVATE = "The answer is in your personal chat."
 NO_PRIVATE = "I could not write into your personal chat. Open a chat with me and ask there."
-
-
-@dataclass(frozen=True)
-class Thread:
-    """What a thread was last about."""
-
-    previous: Previous
-    last: Last | None
 
 
 class Conversation:
@@ -85,11 +77,12 @@ class Conversation:
         offers: OfferBook | None = None,
         acts: ActTalk | None = None,
         breadth: Breadth | None = None,
+        threads: Threads | None = None,
     ) -> None:
         self._skills, self._grammar, self._people, self._policy = skills, grammar, people, policy
         self._reach, self._clock, self._edit_every = reach, clock, edit_every
         self._offers, self._acts, self._breadth = offers or OfferBook(clock), acts, breadth
-        self._threads: OrderedDict[str, Thread] = OrderedDict()
+        self._threads = threads or Threads(clock)
 
     async def said(self, said: Said, outlet: Outlet) -> None:
         own = bool(said.text) and not said.edited
@@ -143,7 +136,7 @@ class Conversation:
         await outlet.send(joined.place, None, GREETING)
 
     async def removed(self, removed: Removed) -> None:
-        self._threads.pop(removed.place.key, None)
+        await self._threads.forget(removed.place)
 
     async def _heard(self, turn: Turn, message: str | None) -> Card | str | None:
         try:
@@ -162,20 +155,21 @@ class Conversation:
                 return await self._acts.typed(decision, turn.text, await self._speaker(turn), message)
             except NotADecision:
                 log.info("no decision after all")
-        wish, understood = self._understood(turn)
+        wish, understood = await self._understood(turn)
         person = await self._person(turn)
         try:
             return await self._served(replace(turn, wish=wish), person, understood, message)
         except SourceError as error:
             return notice("Not reachable", error.reason, Tone.WARNING)
 
-    def _understood(self, turn: Turn) -> tuple[Wish | None, Understood | NotUnderstood]:
+    async def _understood(self, turn: Turn) -> tuple[Wish | None, Understood | NotUnderstood]:
         """An act is read without the reason that is given for it; a question as a whole."""
         if turn.understood:
             return None, turn.understood
-        wish, previous = wish_of(turn.text), self._previous(turn.place)
+        wish, thread = wish_of(turn.text), None if turn.pressed else await self._threads.read(turn.place)
+        previous = thread.previous if thread else None
         if wish.words != turn.text:
-            bare = self._grammar.understand(wish.words, turn.mentions, previous)
+            bare = read_in(self._grammar, wish.words, turn.mentions, previous)
             acting = (
                 any(isinstance(each, Act) and bare.intent in _names(each) for each in self._skills)
                 if isinstance(bare, Understood)
@@ -183,7 +177,7 @@ class Conversation:
             )
             if acting:
                 return wish, bare
-        return None, self._grammar.understand(turn.text, turn.mentions, previous)
+        return None, read_in(self._grammar, turn.text, turn.mentions, previous)
 
     async def _speaker(self, turn: Turn) -> Speaker:
         """Raises NotAllowed."""
@@ -223,7 +217,8 @@ class Conversation:
             case Unserved():
                 return notice("Not yet", given.line, Tone.WARNING)
             case Whom():
-                self._remember(turn.place, Previous(given.reading.intent, asked=given.reading.needs), None)
+                asked = Previous(given.reading.intent, asked=given.reading.needs)
+                await self._threads.remember(turn.place, asked, None)
                 return notice("Whom?", WHOM)
             case _:
                 return given
@@ -246,7 +241,7 @@ class Conversation:
         self, turn: Turn, person: Person, understood: Understood, message: str | None
     ) -> Card | str | None:
         """`again` is the thread's own question once more; anything else asks about its last answer."""
-        thread = self._threads.get(turn.place.key)
+        thread = await self._threads.read(turn.place) if turn.pressed else self._threads.known(turn.place)
         if thread is None or understood.topic != "again" or thread.previous.intent == "followup":
             return self._about_last(person, understood.topic, thread)
         before = thread.previous
@@ -272,16 +267,17 @@ class Conversation:
             asker_name=person.name,
             details=self._details(turn.place, person, private=private),
             plain=Role.ADMIN not in person.roles,
-            case_id=secrets.token_hex(4),
+            case_id=turn_id(),
+            may=may_of(person, self._policy, self._acts.actions if self._acts else {}, where_of(turn.place)),
         )
         given = await self._with_progress(skill, ask, turn, message)
         previous = _previous(understood, given)
         if private and not turn.alone:
-            self._remember(turn.place, previous, None)
+            await self._threads.remember(turn.place, previous, None)
             return await self._whispered(turn, given, understood, previous)
-        self._remember(turn.place, previous, Last.of(given.document))
         shown = self._with_offers(given, turn.place, turn.text, understood)
-        await self._offers.save()
+        remembering = self._threads.remember(turn.place, previous, Last.of(given.document))
+        await asyncio.gather(remembering, self._offers.save())
         return talk.with_more(shown) if understood.more else shown
 
     def _with_offers(self, given: Answer, place: Place, text: str, understood: Understood) -> Card:
@@ -299,7 +295,7 @@ class Conversation:
         except SendError as error:
             log.warning("personal chat not reached", extra={"reason": error.reason})
             return NO_PRIVATE
-        self._remember(chat, previous, Last.of(given.document))
+        await self._threads.remember(chat, previous, Last.of(given.document))
         personal = replace(turn, place=chat)
         await showing.edit(personal, message, self._with_offers(given, chat, turn.text, understood))
         await self._offers.save()
@@ -342,16 +338,6 @@ class Conversation:
             if not running.done():
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
-
-    def _previous(self, place: Place) -> Previous | None:
-        thread = self._threads.get(place.key)
-        return thread.previous if thread else None
-
-    def _remember(self, place: Place, previous: Previous, last: Last | None) -> None:
-        self._threads[place.key] = Thread(previous, last)
-        self._threads.move_to_end(place.key)
-        while len(self._threads) > THREADS:
-            self._threads.popitem(last=False)
 
 
 def _refused(refusal: NotAllowed, turn: Turn) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
@@ -15,7 +15,7 @@ from typing import Final
 from bot.acts import Action
 from bot.approvals import Party, Verb
 from bot.approving import Standing
-from bot.people import Directory, NotAllowed, look_up
+from bot.people import Account, Directory, NotAllowed, look_up
 from bot.policy import OBJECT_ID, Act, Policy, RefusedPolicy, Role, Where
 
 log = logging.getLogger("whysync.deciding")
@@ -23,6 +23,8 @@ log = logging.getLogger("whysync.deciding")
 TOWARDS_THE_ACT: Final = frozenset({Verb.ASK, Verb.APPROVE, Verb.BREAK_GLASS})
 """What brings a change nearer is narrowed by configuration and channel; a brake works wherever somebody may pull it."""
 BY_APPROVERS: Final = frozenset({Verb.APPROVE, Verb.DENY, Verb.REVOKE, Verb.SETTLE, Verb.REVIEW})
+PULLERS: Final = frozenset({Role.ADMIN, Role.APPROVER})
+"""Who may stop all acts."""
 BY_ASKER: Final = frozenset({Verb.CANCEL})
 """Whoever asked for it may; the machine sees whether it is they, whatever has become of their role."""
 
@@ -86,7 +88,7 @@ RULES: Final[Rules] = MappingProxyType(
 WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "no-such-act": "There is nothing of that kind that I could do.",
-        "read-only": "Everything that changes something is switched off in the policy file.",
+        "read-only": "Everything that changes something is switched off by the bot's operators.",
         "other-configuration": "The policy file does not let me do this for that configuration.",
         "other-channel": "Not here: the policy file names the channels where this may be asked for and approved.",
         "not-allowed": "The policy file does not let you do this.",
@@ -136,19 +138,37 @@ class Deciding:
             log.warning("step refused", extra={"reason": ruling.code, "actor_oid": object_id})
         return ruling
 
-    async def _looked_up(self, object_id: str, verb: Verb, op: str, configuration: str, where: Where | None) -> Ruling:
-        policy = self._policy
-        claim = "" if policy.person_key == OBJECT_ID else policy.person_key
+    async def puller(self, object_id: str, where: Where | None = None) -> Ruling:
+        """Whether somebody may stop all acts, and be one of the two who release them. Never raises."""
         try:
-            account = await look_up(self._directory, object_id, policy.groups_for(op), claim=claim, fresh=True)
+            account = await self._account(object_id, self._policy.groups)
         except NotAllowed as refusal:
             return Ruling(Party(object_id.lower(), ""), refusal.code)
-        value = account.person_key if claim else account.object_id
-        party = Party(account.object_id, person_of(self._tenant, policy.person_key, value))
+        roles = self._policy.held(account.object_id, account.groups, where)
+        return Ruling(self._party(account), "" if roles & PULLERS else "not-allowed")
+
+    async def _looked_up(self, object_id: str, verb: Verb, op: str, configuration: str, where: Where | None) -> Ruling:
+        policy = self._policy
+        try:
+            account = await self._account(object_id, policy.groups_for(op))
+        except NotAllowed as refusal:
+            return Ruling(Party(object_id.lower(), ""), refusal.code)
         roles = policy.held(account.object_id, account.groups, where)
         act = self._acts.get(op)
         wish = Wish(policy, verb, op, act, configuration, account.object_id, account.groups, roles, where)
-        return Ruling(party, against(wish))
+        return Ruling(self._party(account), against(wish))
+
+    async def _account(self, object_id: str, groups: Sequence[str]) -> Account:
+        """Raises NotAllowed."""
+        return await look_up(self._directory, object_id, groups, claim=self._claim, fresh=True)
+
+    def _party(self, account: Account) -> Party:
+        value = account.person_key if self._claim else account.object_id
+        return Party(account.object_id, person_of(self._tenant, self._policy.person_key, value))
+
+    @property
+    def _claim(self) -> str:
+        return "" if self._policy.person_key == OBJECT_ID else self._policy.person_key
 
 
 def person_of(tenant: str, person_key: str, value: str) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import secrets
 import traceback
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -12,8 +11,22 @@ from typing import Any, Final, Protocol
 from aiohttp import hdrs, web
 
 from bot.clock import Clock
-from bot.inbound import Malformed, Refused, TokenGate, is_own_echo, parse_activity, read_body
+from bot.inbound import (
+    Malformed,
+    NotAllowed,
+    NotProven,
+    NotReady,
+    Refused,
+    TokenGate,
+    is_own_echo,
+    parse_activity,
+    read_body,
+)
+from bot.metrics import Meter, Metrics
+from bot.place import tenant_of
 from bot.repeats import CRASHES, Crashes, Flow, MemorySeen, Pace, Seen, activity_key
+from bot.telemetry import Turn, turn_of
+from bot.tracing import ACTIVITY, span
 from bot.turn_queue import QueueFull, TurnQueue
 from bot.turns import SendError
 
@@ -26,10 +39,14 @@ SLOWEST_BODY = 10.0
 INVOKE_PATIENCE = 10.0
 LONGEST_TURN = 300.0
 KEPT_ANSWERS = 200
+CORR = 8
+"""Letters of an activity's key: enough to find its lines, short enough to be read out."""
 KINDS = frozenset(
     {"message", "messageUpdate", "messageDelete", "messageReaction", "invoke", "conversationUpdate"}
     | {"installationUpdate", "typing", "event"}
 )
+
+_OUTCOMES = {NotProven: "not-proven", NotAllowed: "not-allowed", NotReady: "not-ready"}
 
 WORKING = "Still working on it. The card will change when it is done."
 BEING_HANDLED = "This was pressed already and is being handled."
@@ -61,20 +78,6 @@ class Adapter(Protocol):
         ...
 
 
-class Meter(Protocol):
-    def count(self, name: str, /, **labels: str) -> None: ...
-
-    def time(self, name: str, seconds: float, /, **labels: str) -> None: ...
-
-
-class NoMeter:
-    def count(self, name: str, /, **labels: str) -> None:
-        pass
-
-    def time(self, name: str, seconds: float, /, **labels: str) -> None:
-        pass
-
-
 class Door:
     def __init__(
         self,
@@ -91,7 +94,7 @@ class Door:
         self._gate, self._adapter, self._clock = gate, adapter, clock
         self._queue = TurnQueue() if queue is None else queue
         self._seen = MemorySeen(clock) if seen is None else seen
-        self._meter = NoMeter() if meter is None else meter
+        self._meter: Meter = Metrics() if meter is None else meter
         self._invoke_patience, self._longest_turn = invoke_patience, longest_turn
         self._pace, self._crashes = Pace(clock), Crashes()
         self._invokes: OrderedDict[str, tuple[asyncio.Task[InvokeAnswer | None], asyncio.Event]] = OrderedDict()
@@ -108,17 +111,27 @@ class Door:
         try:
             activity, raw = await self._checked(request)
         except Refused as refusal:
-            self._meter.count("bot.auth.reject.count", reason=refusal.reason)
-            log.warning("activity refused: %s", refusal.reason, extra={"reason": refusal.reason})
-            return web.Response(status=refusal.status)
+            return self._refused(refusal)
         kind = activity["type"] if activity["type"] in KINDS else "other"
-        try:
-            response, outcome = await self._admit(activity, activity_key(activity, raw))
-        except QueueFull:
-            response, outcome = web.Response(status=503, headers={hdrs.RETRY_AFTER: "5"}), "busy"
+        key = activity_key(activity, raw)
+        with turn_of(_turn_of(activity, key, began)):
+            try:
+                response, outcome = await self._admit(activity, key, began)
+            except QueueFull:
+                response, outcome = web.Response(status=503, headers={hdrs.RETRY_AFTER: "5"}), "busy"
+            took = self._clock.monotonic() - began
+            log.info("activity taken", extra={"kind": kind, "outcome": outcome, "dur_ms": int(took * 1000)})
         self._meter.count("bot.activity.count", type=kind, outcome=outcome)
-        self._meter.time("bot.activity.ack.duration", self._clock.monotonic() - began)
+        self._meter.time("bot.activity.ack.duration", took)
         return response
+
+    def _refused(self, refusal: Refused) -> web.Response:
+        outcome = _OUTCOMES.get(type(refusal), "malformed")
+        if isinstance(refusal, NotProven | NotAllowed):
+            self._meter.count("bot.auth.reject.count", reason=refusal.reason)
+        codes = {"reason": refusal.reason, "outcome": outcome}
+        log.warning("activity refused: %s", refusal.reason, extra=codes)
+        return web.Response(status=refusal.status)
 
     async def _checked(self, request: web.Request) -> tuple[JsonObject, bytes]:
         try:
@@ -132,17 +145,18 @@ class Door:
         await self._gate.admit(activity, request.headers.getall(hdrs.AUTHORIZATION, []), request.remote)
         return activity, raw
 
-    async def _admit(self, activity: JsonObject, key: str) -> tuple[web.Response, str]:
+    async def _admit(self, activity: JsonObject, key: str, began: float) -> tuple[web.Response, str]:
         if is_own_echo(activity):
             return web.Response(), "echo"
         flow = self._flow(activity)
         if activity["type"] == "invoke":
             if flow is not Flow.CALM:
                 return _reply(self._adapter.answer(activity, TOO_MUCH, 429)), "too-much"
-            return _reply(await self._invoke(activity, key)), "answered"
+            return _reply(await self._invoke(activity, key, began)), "answered"
         if flow is Flow.STILL_TOO_MUCH:
             return web.Response(), "too-much"
-        job = partial(self._tell, activity, TOO_MUCH) if flow is Flow.TOO_MUCH else partial(self._turn, activity, key)
+        turn = partial(self._turn, activity, key, began)
+        job = partial(self._tell, activity, TOO_MUCH) if flow is Flow.TOO_MUCH else turn
         self._queue.put(activity["conversation"]["id"], job)
         return web.Response(), "taken"
 
@@ -154,11 +168,11 @@ class Door:
             log.warning("a sender is too fast and is ignored for a while")
         return flow
 
-    async def _invoke(self, activity: JsonObject, key: str) -> InvokeAnswer:
+    async def _invoke(self, activity: JsonObject, key: str, began: float) -> InvokeAnswer:
         """Somebody waits for this one. Delivered again, it is answered with the same answer."""
         if key not in self._invokes:
             late = asyncio.Event()
-            self._invokes[key] = self._queue.at_once(partial(self._turn, activity, key, late)), late
+            self._invokes[key] = self._queue.at_once(partial(self._turn, activity, key, began, late)), late
             while len(self._invokes) > KEPT_ANSWERS:
                 self._invokes.popitem(last=False)
         task, late = self._invokes[key]
@@ -170,7 +184,15 @@ class Door:
             raise QueueFull
         return task.result() or self._adapter.answer(activity, BEING_HANDLED)
 
-    async def _turn(self, activity: JsonObject, key: str, late: asyncio.Event | None = None) -> InvokeAnswer | None:
+    async def _turn(
+        self, activity: JsonObject, key: str, began: float, late: asyncio.Event | None = None
+    ) -> InvokeAnswer | None:
+        """Its lines and spans are its own, whichever turn's end let it begin."""
+        kind = activity["type"] if activity["type"] in KINDS else "other"
+        with turn_of(_turn_of(activity, key, began)), span(ACTIVITY, root=True, kind=kind, corr=key[:CORR]):
+            return await self._handled(activity, key, late)
+
+    async def _handled(self, activity: JsonObject, key: str, late: asyncio.Event | None) -> InvokeAnswer | None:
         try:
             if not await self._seen.first(key) and not self._crashes.take_retry(key):
                 self._meter.count("bot.activity.duplicate.count")
@@ -185,7 +207,7 @@ class Door:
 
     async def _crashed(self, activity: JsonObject, key: str, error: Exception) -> InvokeAnswer | None:
         """The person hears of it once; the log gets the place in the code, never the text of what failed."""
-        times, name = self._crashes.add(key), secrets.token_hex(4)
+        times, name = self._crashes.add(key), key[:CORR]
         frames = traceback.extract_tb(error.__traceback__)
         where = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "?"
         kind = type(error).__name__
@@ -193,7 +215,7 @@ class Door:
         log.error("turn crashed: %s at %s, activity %s, correlation %s", kind, where, key[:12], name, extra=codes)
         if times >= CRASHES:
             self._meter.count("bot.activity.dead.count")
-            log.error("activity given up after %d crashes: %s", times, key[:12])
+            log.error("activity given up: %s, after %d crashes", key[:12], times)
         self._invokes.pop(key, None)
         if activity["type"] == "invoke":
             return self._adapter.answer(activity, FAILED.format(name), 500)
@@ -206,6 +228,11 @@ class Door:
             await self._adapter.tell(activity, sentence)
         except SendError as error:
             log.warning("sentence not delivered: %s", error.reason)
+
+
+def _turn_of(activity: JsonObject, key: str, began: float) -> Turn:
+    person = activity["from"].get("aadObjectId")
+    return Turn(key[:CORR], tenant_of(activity), str(person).lower() if person else "", began)
 
 
 def _reply(answer: InvokeAnswer) -> web.Response:

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, ClassVar, Generic, TypeVar, get_type_hints
+from functools import partial
+from typing import Any, ClassVar, Generic, Self, TypeVar, get_type_hints
 
 from bot.clock import Clock
 
@@ -135,6 +136,19 @@ class Collector(Generic[S, R, F]):
     source: str
     ask: Callable[[S, R], Awaitable[F]]
     within: float = 12.0
+    early: Callable[[R], Awaitable[F]] | None = None
+    """The same, where no subject is needed: it can be asked while it is being found out who is meant."""
+
+
+def early_collector(
+    source: str, *, within: float = 12.0
+) -> Callable[[Callable[[R], Awaitable[F]]], Collector[Any, R, F]]:
+    """Declares a collector whose fact is the same for every subject."""
+
+    def declare(ask: Callable[[R], Awaitable[F]]) -> Collector[Any, R, F]:
+        return Collector(get_type_hints(ask)["return"], source, lambda _, reach: ask(reach), within, ask)
+
+    return declare
 
 
 def collector(source: str, *, within: float = 12.0) -> Callable[[Callable[[S, R], Awaitable[F]]], Collector[S, R, F]]:
@@ -150,46 +164,76 @@ Progress = Callable[[Source, int, int], None]
 """Told after each source: the source, how many have answered, of how many."""
 
 
-@dataclass
-class _Gathering:
-    total: int
-    progress: Progress | None
-    facts: dict[type[Fact], Fact | Missing] = field(default_factory=dict)
-    sources: list[Source] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
+Asking = Callable[[], Awaitable[Fact]]
 
-    def add(self, kind: type[Fact], fact: Fact | Missing, source: Source) -> None:
-        self.facts[kind] = fact
-        self.sources.append(source)
-        if self.progress:
-            self.progress(source, len(self.sources), self.total)
+
+class Gathering(Generic[S, R]):
+    """Sources being asked, all at once: one that is dead, slow or unreadable costs its own fact and no other.
+
+    Leaving the block waits for all of them; on an error they are ended.
+    """
+
+    def __init__(self, collectors: Sequence[Collector[S, R, Any]], reach: R, progress: Progress | None = None) -> None:
+        self._collectors, self._reach, self._progress = tuple(collectors), reach, progress
+        self._facts: dict[type[Fact], Fact | Missing] = {}
+        self._sources: list[Source] = []
+        self._gaps: list[Gap] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        """Whatever needs no subject is asked right away."""
+        for each in self._collectors:
+            if each.early is not None:
+                self._start(each, partial(each.early, self._reach))
+        return self
+
+    def ask_about(self, subject: S) -> None:
+        for each in self._collectors:
+            if each.early is None:
+                self._start(each, partial(each.ask, subject, self._reach))
+
+    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if error is None:
+                await asyncio.gather(*self._tasks)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def evidence(self) -> Evidence:
+        order = {each.source: position for position, each in enumerate(self._collectors)}
+        facts = {**self._facts, Gaps: Gaps(Record("gaps/-", self._reach.clock.now()), tuple(self._gaps))}
+        return Evidence(facts, tuple(sorted(self._sources, key=lambda source: order[source.name])))
+
+    def _start(self, each: Collector[S, R, Any], asking: Asking) -> None:
+        self._tasks.add(asyncio.create_task(self._collect(each, asking), name=f"collect {each.source}"))
+
+    async def _collect(self, each: Collector[S, R, Any], asking: Asking) -> None:
+        began = asyncio.get_running_loop().time()
+        fact = await _answer(each, asking, self._reach, self._gaps)
+        took = int((asyncio.get_running_loop().time() - began) * 1000)
+        reason = fact.reason if isinstance(fact, Missing) else None
+        source = Source(each.source, reason is None, self._reach.clock.now(), took, reason)
+        self._facts[each.gives] = fact
+        self._sources.append(source)
+        if self._progress:
+            self._progress(source, len(self._sources), len(self._collectors))
 
 
 async def gather(
     collectors: Sequence[Collector[S, R, Any]], subject: S, reach: R, *, progress: Progress | None = None
 ) -> Evidence:
-    """Asks all sources at once. One that is dead, slow or unreadable costs its own fact and no other."""
-    gathering = _Gathering(len(collectors), progress)
-    async with asyncio.TaskGroup() as tasks:
-        for each in collectors:
-            tasks.create_task(_collect(each, subject, reach, gathering), name=f"collect {each.source}")
-    order = {each.source: position for position, each in enumerate(collectors)}
-    gathering.facts[Gaps] = Gaps(Record("gaps/-", reach.clock.now()), tuple(gathering.gaps))
-    return Evidence(gathering.facts, tuple(sorted(gathering.sources, key=lambda source: order[source.name])))
+    """Asks all sources about a subject that is known."""
+    async with Gathering(collectors, reach, progress) as gathering:
+        gathering.ask_about(subject)
+    return gathering.evidence()
 
 
-async def _collect(each: Collector[S, R, Any], subject: S, reach: R, gathering: _Gathering) -> None:
-    began = asyncio.get_running_loop().time()
-    fact = await _ask(each, subject, reach, gathering.gaps)
-    took = int((asyncio.get_running_loop().time() - began) * 1000)
-    reason = fact.reason if isinstance(fact, Missing) else None
-    gathering.add(each.gives, fact, Source(each.source, reason is None, reach.clock.now(), took, reason))
-
-
-async def _ask(each: Collector[S, R, F], subject: S, reach: R, gaps: list[Gap]) -> F | Missing:
+async def _answer(each: Collector[S, R, Any], asking: Asking, reach: HasClock, gaps: list[Gap]) -> Fact | Missing:
     try:
         async with asyncio.timeout(each.within):
-            return await each.ask(subject, reach)
+            return await asking()
     except SourceError as error:
         if error.path:
             record = Record(f"graph:failures/{error.path.lstrip('/')}", reach.clock.now())

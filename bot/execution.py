@@ -20,7 +20,8 @@ from bot.approving import Approvals, Busy, Decided, NoSuchRequest
 from bot.clock import Clock
 from bot.evidence import SourceError
 from bot.graph_errors import GraphError, OutcomeUnknown
-from bot.reach import Reach
+from bot.reach import JsonObject, Reach
+from bot.tracing import ACT, span
 from bot.turnstile import Place, Turnstile
 
 log = logging.getLogger("whysync.execution")
@@ -44,6 +45,8 @@ Conclude = Callable[[], Awaitable[Request]]
 """What is left to do once the call is over."""
 Queued = Callable[[Request, Place], Awaitable[None]]
 """Told of a request's place in the queue before a limit of the service."""
+Keep = Callable[[JsonObject], Awaitable[None]]
+"""Given a result that later questions may use. Never raises."""
 
 
 async def _go_on(_: str) -> None:
@@ -51,6 +54,10 @@ async def _go_on(_: str) -> None:
 
 
 async def _unseen(_: Request, __: Place) -> None:
+    return
+
+
+async def _unkept(_: JsonObject) -> None:
     return
 
 
@@ -83,14 +90,14 @@ class Execution:
         auditor: Auditor,
         *,
         instance: str,
-        stopped: Callable[[], bool] = lambda: False,
         queued: Queued = _unseen,
+        keep: Keep = _unkept,
         at_once: int = AT_ONCE,
         crash: CrashPoint = _go_on,
     ) -> None:
         self._approvals, self._actions, self._reach, self._writer = approvals, actions, reach, writer
         self._clock, self._told, self._auditor, self._instance = clock, told, auditor, instance
-        self._stopped, self._queued, self._crash = stopped, queued, crash
+        self._queued, self._keep, self._crash = queued, keep, crash
         self._turns = {op: Turnstile(clock, action.pace) for op, action in actions.items() if action.pace}
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
         self._mine: dict[str, asyncio.Task[None]] = {}
@@ -149,7 +156,8 @@ class Execution:
 
     async def _attended(self, request_id: str) -> None:
         try:
-            await self.attend(request_id)
+            with span(ACT, root=True, corr=request_id):
+                await self.attend(request_id)
         except (Busy, NoSuchRequest, NotNow) as error:
             log.warning("act not attended", extra={"reason": type(error).__name__})
         except Exception:
@@ -163,8 +171,8 @@ class Execution:
         request = await self._approvals.request(request_id)
         if request.thing.op not in self._actions:
             log.error("no such act here", extra={"request": request_id})  # another build's; that one looks after it
-        elif request.state is State.APPROVED and not self._stopped() and not self._ending:
-            return await self._execute(request)
+        elif request.state is State.APPROVED and not self._ending:
+            return await self._begun(request)
         elif self._abandoned(request):
             mine = await self._approvals.take_over(request.id, self._attempt(request.attempt))
             return await self._verified(mine, LONGEST_LIFE)
@@ -177,6 +185,13 @@ class Execution:
     def _attempt(self, held: Attempt | None = None) -> Attempt:
         now = self._clock.now()
         return Attempt(held.id if held else secrets.token_hex(16), self._instance, now, now + LEASE)
+
+    async def _begun(self, approved: Request) -> Request:
+        """What is stopped takes no turn; it stays approved until its time is over, and its cards say so."""
+        if await self._approvals.why_stopped():
+            await self._told.changed(approved)
+            return approved
+        return await self._execute(approved)
 
     async def _execute(self, approved: Request) -> Request:
         async with self._few:
@@ -198,8 +213,6 @@ class Execution:
             await self._auditor.drain(request.id)
         except Busy:
             return partial(self._record, request, attempt, State.FAILED, NOT_AUDITED)
-        if why := self._too_late(deadline):
-            return partial(self._record, request, attempt, State.FAILED, f"{NEVER_SENT}: {why}.")
         return await self._called(request, attempt, deadline)
 
     async def _turn(self, request: Request) -> None:
@@ -207,11 +220,14 @@ class Execution:
             await turnstile.turn(lambda place: self._queued(request, place))
 
     def _too_late(self, deadline: float) -> str:
-        if self._stopped():
-            return "everything that changes something was stopped"
         if self._ending:
-            return "this server is shutting down"
-        return "its time was over" if self._clock.monotonic() > deadline else ""
+            return "This server is shutting down."
+        return "Its time was over." if self._clock.monotonic() > deadline else ""
+
+    async def _may_go(self, deadline: float) -> None:
+        """The last look before the call; what has been called is not undone by any stop. Raises GraphError."""
+        if why := await self._approvals.why_stopped() or self._too_late(deadline):
+            raise GraphError(f"{NEVER_SENT}. {why}")
 
     async def _called(self, request: Request, attempt: Attempt, deadline: float) -> Conclude:
         await self._crash("before_call")
@@ -238,6 +254,7 @@ class Execution:
         """Repeated only where nothing went out, or where the service refused and named a time within our own."""
         action = self._actions[request.thing.op]
         while True:
+            await self._may_go(deadline)
             try:
                 async with asyncio.timeout(CALL_WITHIN + LOOK_EVERY):  # the writer has given up by then
                     return await action.call(request.thing, self._writer, attempt.id)
@@ -246,11 +263,9 @@ class Execution:
             except GraphError as error:
                 wait = _wait(error)
                 again = wait is not None and self._clock.monotonic() + wait + CALL_WITHIN <= deadline
-                if wait is None or not again or self._too_late(deadline):
+                if wait is None or not again:
                     raise
             await self._clock.sleep(wait)
-            if self._too_late(deadline):
-                raise GraphError(f"{NEVER_SENT}: {self._too_late(deadline)}.")
 
     async def _record(
         self,
@@ -264,6 +279,8 @@ class Execution:
         await self._crash("before_record")
         after = await self._finished(request, attempt, outcome, says, called)
         await self._crash("after_record")
+        if called is not None and called.evidence is not None:
+            await self._keep(called.evidence)
         await self._tell(after, look or called)
         return after
 

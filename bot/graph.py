@@ -39,6 +39,8 @@ from bot.graph_errors import (
     Unreadable,
 )
 from bot.loopback import is_loopback
+from bot.measured_wire import MeasuredWire
+from bot.metrics import Meter, Metrics
 from bot.odata import BadLiteral, Query
 from bot.paging import JsonObject, Pages
 from bot.tokens import FixedToken, SharedCredential
@@ -104,7 +106,14 @@ class _LastHandler(BaseMiddleware):
             return await self._whole(response)
         finally:
             took = (time.perf_counter() - began) * 1000
-            log.debug("%s %s %s in %.0f ms, request-id %s", request.method, call.ask.template, status, took, request_id)
+            log.debug(
+                "graph request: %s %s %s in %.0f ms, request-id %s",
+                request.method,
+                call.ask.template,
+                status,
+                took,
+                request_id,
+            )
 
     async def _whole(self, response: httpx.Response) -> httpx.Response:
         body = bytearray()
@@ -139,7 +148,8 @@ class SdkWire:
 
     async def send(self, ask: Ask, trip: Trip) -> Reply:
         try:
-            response = await self._adapter.send_primitive_async(_information(ask, trip), "bytes", None)
+            information = _information(ask, trip, self._adapter.base_url)
+            response = await self._adapter.send_primitive_async(information, "bytes", None)
         except AzureError as error:
             raise Unauthenticated(_no_token(error), unsent=True) from error
         except (httpx.DecodingError, httpx.InvalidURL) as error:
@@ -168,11 +178,13 @@ class Graph(CountedGraph):
         within: float = PATIENCE,
         keep: float = 30.0,
         largest: int = LARGEST,
+        meter: Meter | None = None,
     ) -> None:
         origin = _origin(base_url, plain=not credential)
         self._credential = SharedCredential(credential, clock) if credential else None
         self._wire = SdkWire(origin, self._credential or (FixedToken(token) if token else None), largest)
-        super().__init__(Access(self._wire, origin, clock, keep), within)
+        measured = MeasuredWire(self._wire, meter or Metrics(), clock)
+        super().__init__(Access(measured, origin, clock, keep), within)
 
     def counted(self) -> CountedGraph:
         return CountedGraph(self._access, self._within)
@@ -210,13 +222,12 @@ def _sign_in(origin: str, credential: AsyncTokenCredential | None) -> Authentica
     return AzureIdentityAuthenticationProvider(credential, scopes=[f"https://{host}/.default"], allowed_hosts=[host])
 
 
-def _information(ask: Ask, trip: Trip) -> RequestInformation:
-    parameters = {"version": ask.version, **dict(ask.ids)}
+def _information(ask: Ask, trip: Trip, base_url: str) -> RequestInformation:
+    parameters = {"baseurl": base_url, "version": ask.version, **dict(ask.ids)}
     information = RequestInformation(Method(ask.method), "{+baseurl}/{version}" + ask.template + OPTIONS, parameters)
     query = ask.query or Query()
     information.query_parameters = {f"%24{name}": text for name, text in query.options().items()}
-    if ask.link:
-        information.url = ask.link
+    information.url = ask.link or information.url  # expanded once: the adapter would do it at every look
     headers = {"Accept": "application/json", "client-request-id": ask.attempt or str(uuid4()), **query.headers()}
     for name, value in headers.items():
         information.headers.try_add(name, value)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from bot.evidence import SourceError
 from bot.relay.client import CheckAnswer, ProbeContact, Probes
+from bot.tracing import PROBE_CHECK, note, span
 
 
 @dataclass
@@ -62,7 +63,9 @@ class HeardProbes:
         self.events += 1
         answers: tuple[CheckAnswer, ...] = ()
         try:
-            answers = await self._probes.ask(check, args, only=probe)
+            with span(PROBE_CHECK, check=check):
+                answers = await self._probes.ask(check, args, only=probe)
+                note(outcome="answered" if answers else "silent")
         finally:
             progress.ended(check, answered=bool(answers))
             self.events += 1

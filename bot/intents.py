@@ -6,7 +6,8 @@ sentences the first with a phrase of two words or more wins. What a message quot
 somebody but never asks for anything.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bot.candidates import FULL_NAME, candidates, unreadable
@@ -67,7 +68,10 @@ class Grammar:
             _entry(intent, pattern) for intent in intents for phrase in intent.phrases for pattern in patterns(phrase)
         )
         self._lexicon = Lexicon({word for entry in self._entries for word in entry.pattern.vocabulary}, names or {})
-        self._words = {intent.name: _vocabulary(intent) for intent in intents}
+        self._words: dict[str, set[str]] = {intent.name: set() for intent in intents}
+        for entry in self._entries:
+            self._words[entry.intent.name].update(*entry.words)
+        self._by_word, self._wordless = _index(self._entries)
 
     def understand(
         self, text: str, mentions: Sequence[Mention] = (), previous: Previous | None = None
@@ -141,7 +145,7 @@ class Grammar:
             if sentence[0].word in {"i", "we"}:
                 continue  # it tells what was done
             grid = self._lexicon.grid(sentence)
-            acting = (one for one in self._entries if one.intent.acts and _possible(one, grid, in_thread=True))
+            acting = (one for one in self._told(grid) if one.intent.acts and _possible(one, grid, in_thread=True))
             found = (match(entry.pattern, grid) for entry in acting)
             if any(one is not None and one.content - len(one.slots) > 1 for one in found):
                 return True
@@ -173,7 +177,7 @@ class Grammar:
         grid = self._lexicon.grid(sentence)
         found = [
             _Found(entry, hit, sentence, _rank(entry, hit))
-            for entry in self._entries
+            for entry in self._told(grid)
             if _possible(entry, grid, in_thread=in_thread)
             and (hit := match(entry.pattern, grid)) is not None
             and _plain(entry, hit, grid)
@@ -184,6 +188,11 @@ class Grammar:
             return best
         people = (one for one in found if one.rank == 2 and self._about_somebody(one))
         return max(people, key=lambda one: one.worth, default=best)
+
+    def _told(self, grid: Grid) -> Iterator[_Entry]:
+        """Those worth a look, in their order: most phrases hold a word that was not said."""
+        told = {at for word in grid.words for at in self._by_word.get(word, ())}
+        return (self._entries[at] for at in sorted(told | self._wordless))
 
     def _firm(self, entry: _Entry, found: Match, sentence: Sentence) -> bool:
         """A phrase that leaps over words takes no common word for a name."""
@@ -290,9 +299,14 @@ def _says(sentence: Sentence, words: Collection[str]) -> bool:
     return any(part in words for token in sentence for part in token.word.split())
 
 
-def _vocabulary(intent: Intent) -> frozenset[str]:
-    entries = (_entry(intent, pattern) for phrase in intent.phrases for pattern in patterns(phrase))
-    return frozenset(word for entry in entries for words in entry.words for word in words)
+def _index(entries: Sequence[_Entry]) -> tuple[Mapping[str, Sequence[int]], frozenset[int]]:
+    """Under each word the entries that need it, each under its rarest only; and the entries that need no word."""
+    common = Counter(word for entry in entries for words in entry.words for word in words)
+    by_word: dict[str, list[int]] = {}
+    for at, entry in enumerate(entries):
+        for word in min(entry.words, key=lambda words: sum(common[word] for word in words), default=()):
+            by_word.setdefault(word, []).append(at)
+    return by_word, frozenset(at for at, entry in enumerate(entries) if not entry.words)
 
 
 def _possible(entry: _Entry, grid: Grid, *, in_thread: bool) -> bool:

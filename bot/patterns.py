@@ -12,6 +12,7 @@ must be the whole sentence.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 
 from bot.sentences import words
@@ -140,11 +141,13 @@ def _choices(sign: str, signs: list[str]) -> tuple[list[Elements], list[str]]:
         return [(Element(slot=sign[1:-1]),)], signs
     if sign.startswith("="):
         return [(Element(frozenset({sign.lower()})),)], signs
-    return [tuple(_literal(word) for word in words(sign))], signs
+    return [_literals(sign)], signs
 
 
-def _literal(word: str) -> Element:
-    return Element(frozenset({word}), optional=word in LITTLE)
+@cache
+def _literals(sign: str) -> Elements:
+    """Remembered: a thousand phrases are made of a few hundred words."""
+    return tuple(Element(frozenset({word}), optional=word in LITTLE) for word in words(sign))
 
 
 def _joined(ways: list[Elements], *, optional: bool) -> list[Elements]:

@@ -150,12 +150,16 @@ def _ids(answer: JsonObject) -> list[str]:
     return [ident.lower() for ident in value if isinstance(ident, str)] if isinstance(value, list) else []
 
 
+def may_ask_about(roles: frozenset[Role]) -> frozenset[About]:
+    """Of others, and in general."""
+    return frozenset[About]().union(*(MAY_ASK[role] for role in roles))
+
+
 def check_may_ask(person: Person, about: About, *, own_account: bool, subjects: int) -> None:
     """Raises NotAllowed. One subject per ask, but for admins."""
     if own_account and person.roles:
         return
-    allowed = frozenset[About]().union(*(MAY_ASK[role] for role in person.roles))
-    if about not in allowed:
+    if about not in may_ask_about(person.roles):
         raise NotAllowed("role", _refusal(person, about))
     if about is About.PERSON and subjects > 1 and Role.ADMIN not in person.roles:
         raise NotAllowed("breadth", "One person at a time, please: ask again for each of them.")

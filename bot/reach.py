@@ -1,10 +1,10 @@
 """The clients that a collector may use, and nothing else."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from bot.clock import Clock
+from bot.doctor.findings import UNSEEN, Itself
 from bot.enrolling import NOT_SET_UP, Enrolling, NotSetUp
 from bot.evidence import HasClock
 from bot.odata import Query
@@ -60,12 +60,29 @@ class GraphReader(Protocol):
     ) -> Rows: ...
 
 
+class Tried(Protocol):
+    """Results of provision on demand that somebody already has (contract section 3). A question never makes one."""
+
+    async def results(self) -> tuple[JsonObject, ...]:
+        """Newest last. Raises SourceError."""
+        ...
+
+
+class NothingTried:
+    async def results(self) -> tuple[JsonObject, ...]:
+        return ()
+
+
+NOTHING_TRIED: Final = NothingTried()
+
+
 @dataclass(frozen=True)
 class Reach(HasClock):
     graph: GraphReader
     probes: Probes
     clock: Clock
-    tried: tuple[Mapping[str, Any], ...] = ()
-    """Results of provision on demand that somebody already has, newest last (contract section 3)."""
+    tried: Tried = NOTHING_TRIED
     enrolment: Enrolling | NotSetUp = NOT_SET_UP
     """Taking probes into service."""
+    itself: Itself = UNSEEN
+    """The bot, as far as it can look at itself."""

@@ -1,4 +1,4 @@
-"""Whether this instance should be sent people: it can keep things, knows Teams' keys, and is not about to end."""
+"""Whether this instance should be sent people: it keeps things, knows Teams' keys, may answer, and goes on running."""
 
 import asyncio
 import logging
@@ -8,7 +8,9 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
+from bot.connector_token import ConnectorToken
 from bot.store import Conflict, Store, StoreError, Write
+from bot.turns import SendRefused
 
 log = logging.getLogger("whysync.ready")
 
@@ -25,15 +27,21 @@ class Keys(Protocol):
 
 
 class Readiness:
-    """`keys` None: unsigned activities are taken, on this machine alone."""
+    """`keys` None: unsigned activities are taken, on this machine alone. `token` None: answers need none."""
 
-    def __init__(self, store: Store, keys: Keys | None, draining: Callable[[], bool]) -> None:
-        self._store, self._keys, self._draining = store, keys, draining
+    def __init__(
+        self, store: Store, keys: Keys | None, token: ConnectorToken | None, draining: Callable[[], bool]
+    ) -> None:
+        self._store, self._keys, self._token, self._draining = store, keys, token, draining
         self._row = secrets.token_hex(8)
+        self._fetching: asyncio.Task[bool] | None = None
+        self._told: str | None = None
 
     async def handle(self, _: web.Request) -> web.Response:
         """Without a word of detail: it is answered to anybody."""
-        return web.Response(status=503 if await self.lacks() else 200)
+        lacks = await self.lacks()
+        self._tell(lacks)
+        return web.Response(status=503 if lacks else 200)
 
     async def lacks(self) -> str | None:
         """What stands against it, as one fixed word."""
@@ -41,7 +49,25 @@ class Readiness:
             return "draining"
         if self._keys is not None and (self._keys.age is None or self._keys.age > OLDEST_KEYS):
             return "keys"
-        return None if await self._keeps() else "store"
+        kept, token = await asyncio.gather(self._keeps(), self._may_answer())
+        if not kept:
+            return "store"
+        return None if token else "token"
+
+    async def close(self) -> None:
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
+
+    def _tell(self, lacks: str | None) -> None:
+        """Once for each change: whoever asks does so every few seconds."""
+        if lacks == self._told:
+            return
+        if lacks:
+            log.warning("not ready", extra={"reason": lacks})
+        else:
+            log.info("ready")
+        self._told = lacks
 
     async def _keeps(self) -> bool:
         """One small write and a read, in a row of this instance's own."""
@@ -52,7 +78,22 @@ class Readiness:
                 back = await self._store.get("health", "ready", self._row)
         except Conflict:
             return True  # two questions at once: one of them has written
-        except (StoreError, TimeoutError) as error:
-            log.warning("not ready", extra={"reason": type(error).__name__})
+        except (StoreError, TimeoutError):
             return False
         return back is not None and back.etag == written[0]
+
+    async def _may_answer(self) -> bool:
+        """A token for the Connector. One that takes long is waited for by whoever asks next, too."""
+        if self._token is None:
+            return True
+        if self._fetching is None or self._fetching.done():
+            self._fetching = asyncio.create_task(_obtained(self._token), name="readiness token")
+        done, _ = await asyncio.wait({self._fetching}, timeout=WITHIN)
+        return bool(done) and self._fetching.result()
+
+
+async def _obtained(token: ConnectorToken) -> bool:
+    try:
+        return bool(await token.get())
+    except SendRefused:
+        return False

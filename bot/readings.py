@@ -43,7 +43,7 @@ class Defaults:
     all: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Previous:
     """What the thread was last about; `asked`: the slots the bot asked for in its last message."""
 

@@ -40,10 +40,15 @@ class Settings(BaseModel):
     store: str = "sqlite:///whysync.sqlite3"
     servicebus: str | None = None
     public_url: str | None = None
+    organization: str | None = Field(None, max_length=32, pattern=r"^[^\x00-\x1f\x7f]+$")
+    support_url: str | None = None
     signing_key: str | None = None
     host: str = "127.0.0.1"
     port: int = Field(3978, ge=0, le=65535)
     metrics_port: int | None = Field(None, ge=0, le=65535)
+    applicationinsights: str | None = None
+    read_only: bool = False
+    """Whatever the policy file says: nothing is asked for, approved or run."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     local: bool = False
     graph_url: str = "https://graph.microsoft.com"
@@ -134,6 +139,9 @@ def _form_problems(settings: Settings) -> list[str]:
     public = settings.public_url
     if public and not (public.startswith("https://") or (settings.local and is_loopback(_host(public)))):
         problems.append("WHYSYNC_PUBLIC_URL: must be https")
+    if settings.support_url and not settings.support_url.startswith("https://"):
+        problems.append("WHYSYNC_SUPPORT_URL: must be https")
+    problems += _insights_problems(settings)
     kind, _, detail = settings.app_credential.partition(":")
     if kind not in ("managed_identity", "certificate", "secret") or (kind != "managed_identity" and not detail):
         problems.append("WHYSYNC_APP_CREDENTIAL: managed_identity[:client-id], certificate:PATH or secret:FILE")
@@ -142,6 +150,24 @@ def _form_problems(settings: Settings) -> list[str]:
     if settings.signing_key and not settings.signing_key.startswith("https://"):
         problems += _file_problems("WHYSYNC_SIGNING_KEY", Path(settings.signing_key))
     return problems
+
+
+def _insights_problems(settings: Settings) -> list[str]:
+    """Everything that is told goes there, so it is named in full."""
+    given = (part.partition("=") for part in (settings.applicationinsights or "").split(";"))
+    parts = {name.strip().lower(): value.strip() for name, _, value in given}
+    endpoint = parts.get("ingestionendpoint", "")
+    if settings.applicationinsights is None:
+        return []
+    if not parts.get("instrumentationkey") or not endpoint:
+        return ["WHYSYNC_APPLICATIONINSIGHTS: a connection string with InstrumentationKey= and IngestionEndpoint="]
+    if settings.local:
+        return (
+            []
+            if is_loopback(_host(endpoint))
+            else ["WHYSYNC_APPLICATIONINSIGHTS: WHYSYNC_LOCAL=1 needs a loopback IngestionEndpoint"]
+        )
+    return [] if endpoint.startswith("https://") else ["WHYSYNC_APPLICATIONINSIGHTS: IngestionEndpoint must be https"]
 
 
 def _file_problems(name: str, path: Path) -> list[str]:

@@ -1,13 +1,15 @@
 """What is asked: the reading that the skills, the asker's rights and the directory leave of a message."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from bot.answering import Askable, Command, Later, Skill, serving
 from bot.identifiers import IdentifierKind
-from bot.intents import NotUnderstood, Understood
+from bot.intents import Grammar, NotUnderstood, Previous, Slots, Understood
 from bot.people import NotAllowed, Person, check_may_ask
+from bot.turns import Mention
 
 T = TypeVar("T")
 
@@ -18,6 +20,14 @@ class NobodyMeant(Exception):  # noqa: N818  # an answer of the directory, not a
     def __init__(self, *, searched: bool) -> None:
         super().__init__()
         self.searched = searched
+
+
+class Rather(Exception):  # noqa: N818  # as above
+    """Who or what is named belongs to another question: `intent`, about `slots`."""
+
+    def __init__(self, intent: str, slots: Slots) -> None:
+        super().__init__(intent)
+        self.intent, self.slots = intent, slots
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,34 @@ class Unserved:
 
 
 Unanswered = NotUnderstood | Unserved | Whom
+ALL_OF_THEM = frozenset({"all", "every", "each", "everywhere", "both", "servers", "probes", "agents", "hosts"})
+
+
+def read_in(
+    grammar: Grammar, text: str, mentions: Sequence[Mention], previous: Previous | None
+) -> Understood | NotUnderstood:
+    """What the grammar makes of it, with the server that the thread is about where a question names none."""
+    reading = grammar.understand(text, mentions, previous)
+    if previous is None or not isinstance(reading, Understood):
+        return reading
+    of_servers = {each.name for each in grammar.intents if each.wants == "host?" and not each.acts}
+    if not {reading.intent, previous.intent} <= of_servers or reading.slots.host or reading.slots.domain:
+        return reading
+    return _of_the_server(reading, previous, text)
+
+
+def _of_the_server(reading: Understood, previous: Previous, text: str) -> Understood:
+    """`and SRV-B?` names a server, if there is one of that name; who it is otherwise, the directory knows.
+
+    The thread's own question asked once more without a name is about all of them.
+    """
+    slots, named = reading.slots, reading.slots.who[:1]
+    if named and reading.intent == previous.intent:
+        return replace(reading, slots=replace(slots, who=(), maybe=named, host=named[0].text), otherwise=None)
+    everywhere = reading.intent == previous.intent or not ALL_OF_THEM.isdisjoint(re.findall(r"\w+", text.lower()))
+    if previous.host is None or everywhere:
+        return reading
+    return replace(reading, slots=replace(slots, host=previous.host), carried=(*reading.carried, "host"))
 
 
 async def answered(
@@ -54,12 +92,18 @@ async def answered(
     person: Person,
     run: Callable[[Question], Awaitable[T]],
 ) -> T | Unanswered:
-    """What `run` makes of the question; it is run again for the other reading if nobody is meant. Raises NotAllowed."""
+    """What `run` makes of the question; it is run again for the other reading if nobody is meant, or somebody else.
+
+    Raises NotAllowed.
+    """
     asked = _asked(skills, reading, person)
     if not isinstance(asked, Question):
         return asked
     try:
         return await run(asked)
+    except Rather as rather:
+        other = replace(asked.reading, intent=rather.intent, slots=rather.slots, topic=None, otherwise=None)
+        return await answered(skills, other, person, run)
     except NobodyMeant as nobody:
         instead = _instead(asked.reading, searched=nobody.searched)
     return await answered(skills, instead or _outright(asked.reading), person, run)

@@ -9,8 +9,16 @@ from typing import Self
 class Watchdog:
     """Sleeps a moment again and again; how much too late it wakes is the loop's lag."""
 
-    def __init__(self, alarm: Callable[[float], None], *, every: float = 0.25, limit: float = 1.0) -> None:
-        self._alarm, self._every, self._limit = alarm, every, limit
+    def __init__(
+        self,
+        alarm: Callable[[float], None],
+        seen: Callable[[float], None] = lambda _: None,
+        *,
+        every: float = 0.25,
+        limit: float = 1.0,
+    ) -> None:
+        """`seen` is told of each lag, `alarm` of one beyond the limit."""
+        self._alarm, self._seen, self._every, self._limit = alarm, seen, every, limit
         self._task: asyncio.Task[None] | None = None
         self.lag = self.worst = 0.0
 
@@ -33,5 +41,6 @@ class Watchdog:
             lag = max(0.0, loop.time() - due)
             self.worst = max(self.worst, lag)
             self.lag = lag
+            self._seen(lag)
             if lag >= self._limit:
                 self._alarm(lag)

@@ -66,6 +66,8 @@ class FirewallRequest:
     blocked: bool
     """Something was seen to be shut; else this is the whole list, for a rule that is to be made."""
     cloud: Cloud = Cloud.WORLDWIDE
+    looked: bool = True
+    """Whether any probe tested anything."""
 
     @property
     def headline(self) -> str:
@@ -74,14 +76,15 @@ class FirewallRequest:
             return f"Firewall request: let {who} reach {', '.join(each.pattern for each in self.destinations[:2])}" + (
                 f" and {len(self.destinations) - 2} more." if len(self.destinations) > 2 else "."
             )
-        return f"Nothing is seen to be shut; this is the whole list for {who}."
+        seen = "Nothing is seen to be shut" if self.looked else "Nothing could be tested"
+        return f"{seen}; this is the whole list for {who}."
 
     def parts(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Heading and lines, in the order in which they are read."""
         yield "From", tuple(line for each in self.sources for line in _source(each)) or ("the agent's server",)
         yield "To", tuple(line for each in _together(self.destinations) for line in _destination(*each))
         yield "Direction", ("Outbound only. Nothing inbound is needed.",)
-        yield "Seen", self.evidence
+        yield "Seen", self.evidence or ("Nothing: no probe looks from there.",)
         yield "Please not", NOT_TO_DO
         yield "To test it afterwards", self.tests()
 
@@ -127,7 +130,9 @@ def request_of(evidence: Evidence, probes: Sequence[str]) -> FirewallRequest:
     lines = [line for probe in servers for line in blocked.get(probe, ())]
     destinations = _grouped(lines, cloud) if lines else _all(evidence, servers, cloud)
     told = tuple(line for probe in servers for line in _evidence(evidence, probe, blocked.get(probe, ())))
-    return FirewallRequest(tuple(_from(evidence, each) for each in servers), destinations, told, bool(lines), cloud)
+    sources = tuple(_from(evidence, each) for each in servers)
+    looked = any(seen_by(evidence, each, Tcp) for each in servers)
+    return FirewallRequest(sources, destinations, told, bool(lines), cloud, looked)
 
 
 def _shut(each: HostLine) -> bool:

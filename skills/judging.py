@@ -19,6 +19,7 @@ from skills.verdict import Clocks, ReachOfCause, State, Verdict
 RECENTLY = timedelta(days=1)
 TENANT_WIDE = frozenset({"network", "agent", "gmsa", "ad-link", "quarantine", "deletion", "schedule", "cloud"})
 """Layers whose causes hit everybody of a configuration."""
+ONES_OWN = frozenset({CloudAccount, AdAccount, SubjectRows, RecycleBin})
 
 PORTAL = "https://entra.microsoft.com/#view/Microsoft_AAD_Connect_Provisioning/CloudSyncMenuBlade"
 
@@ -187,9 +188,15 @@ def _reach(causes: tuple[Found, ...], evidence: Evidence, job: SyncJob | None) -
     of = job.domain or job.configuration if job else None
     if first.finding.users is not None:
         return ReachOfCause(first.finding.users, of, since)
-    if catalogue()[first.id].layer in TENANT_WIDE and first.rule.kind is Kind.CAUSE:
+    if catalogue()[first.id].layer in TENANT_WIDE and first.rule.kind is Kind.CAUSE and not _of_one(first):
         return ReachOfCause(_users_of(job), of, since or (job.last_good_at if job else None))
     return ReachOfCause(_alike(evidence), of, since)
+
+
+def _of_one(found: Found) -> bool:
+    """What is judged from one person's own account in the cloud is that person's trouble alone."""
+    own = catalogue()[found.id].layer in ("cloud", "deletion")
+    return own and any(fact in ONES_OWN and not optional for fact, optional in found.rule.needs)
 
 
 def _users_of(job: SyncJob | None) -> int | None:

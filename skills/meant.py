@@ -7,8 +7,9 @@ from dataclasses import replace
 from bot.answering import Ask
 from bot.identifiers import Identifier, IdentifierKind
 from bot.reach import Reach
-from bot.understanding import NobodyMeant
+from bot.understanding import NobodyMeant, Rather
 from skills.facts.subject import Candidate, Subject, SubjectKind
+from skills.phrases.servers import HOST_CHECK
 from skills.resolve import resolve
 
 GROUP_QUESTIONS = frozenset({"why_group", "why_member"})
@@ -19,8 +20,10 @@ _WORDS = frozenset({IdentifierKind.ACCOUNT_NAME, IdentifierKind.DISPLAY_NAME, Id
 async def the_person(ask: Ask, reach: Reach) -> Subject:
     """`me` is the signed sender, whatever the text says. Nobody named: a subject that is not known.
 
-    Where only words name somebody, the directory decides who is meant. Raises NobodyMeant if it knows none of them.
+    Where only words name somebody, the directory decides who is meant. Raises NobodyMeant if it knows none of them, and
+    Rather where it is the name of a server with a probe.
     """
+    await _unless_a_server(ask, reach)
     named, maybe = _identifier(ask), ask.slots.maybe
     groups = ask.intent in GROUP_QUESTIONS
     if named is not None:
@@ -43,6 +46,15 @@ async def the_person(ask: Ask, reach: Reach) -> Subject:
 async def the_tenant(ask: Ask, reach: Reach) -> Subject:  # noqa: ARG001  # a skill's signature
     unsearched = tuple((name.text, "it could not be looked up") for name in ask.slots.unfound)
     return Subject("the tenant", SubjectKind.TENANT, unsearched=unsearched)
+
+
+async def _unless_a_server(ask: Ask, reach: Reach) -> None:
+    named = ask.slots.who or ask.slots.maybe
+    if len(named) != 1 or not _may_be_a_slip(named[0]):
+        return
+    known = {each.probe.lower(): each.probe for each in await reach.probes.contacts()}
+    if probe := known.get(named[0].text.lower()):
+        raise Rather(HOST_CHECK.name, replace(ask.slots, who=(), maybe=(), host=probe))
 
 
 def _may_be_a_slip(named: Identifier) -> bool:

@@ -25,7 +25,7 @@ def about_servers(verdict: Verdict) -> tuple[Offer, ...]:
 
 
 def about_cause(first: Found) -> tuple[Offer, ...]:
-    """On the server where it was seen; at most two."""
+    """On the one server where it was seen, or on all of them; at most two."""
     server = server_of(first)
     offers = []
     if first.id in FOR_THE_FIREWALL:
@@ -44,10 +44,7 @@ def _of(words: str, server: str | None) -> str:
 
 
 def server_of(found: Found) -> str | None:
-    """The probe whose record proves it."""
-    for each in found.finding.because:
-        system, _, rest = each.record.name.partition(":")
-        probe = rest.partition("/")[0]
-        if system == "site" and probe not in ("", "-"):
-            return probe
-    return None
+    """The probe whose records prove it; None where several servers have the same trouble."""
+    names = (each.record.name.partition(":") for each in found.finding.because)
+    probes = {rest.partition("/")[0] for system, _, rest in names if system == "site"} - {"", "-"}
+    return probes.pop() if len(probes) == 1 else None

@@ -9,20 +9,18 @@ from skills.endpoints import endpoints
 from skills.explain_code import explain_code
 from skills.firewall import firewall_request, proxy_snippet
 from skills.gmsa_check import gmsa_check
-from skills.help import helping
+from skills.held_deletions import held_deletions
+from skills.help import helping, helping_acts, helping_probes, what_is_a_probe
 from skills.host_check import compare_agents, host_check
 from skills.logs import logs
 from skills.network_check import network_check
 from skills.probes import PROBE_COMMANDS
 from skills.recent_errors import config_changes, recent_errors
+from skills.selftest import selftest
 from skills.sync_status import sync_status
 from skills.why_not_syncing import is_synced, why_not_syncing
 
 LATER: tuple[Later, ...] = (
-    Later(
-        (phrases.DELETES_PENDING,),
-        "I cannot list held deletions yet; ask for the sync status to see whether a job holds any.",
-    ),
     Later((phrases.COMPARE,), "I cannot compare two people yet; ask about one of them.", About.NOTHING),
     Later((phrases.WATCH,), "I cannot watch somebody for you yet; ask again in a few minutes.", About.NOTHING),
     Later(
@@ -35,7 +33,6 @@ LATER: tuple[Later, ...] = (
         "I do not know what this is about: ask about somebody first. Then I can go on from there.",
         About.NOTHING,
     ),
-    Later((phrases.SELFTEST,), "I cannot test my own set-up from here yet.", About.NOTHING),
 )
 
 SKILLS: tuple[Askable, ...] = (
@@ -43,6 +40,7 @@ SKILLS: tuple[Askable, ...] = (
     is_synced,
     logs,
     sync_status,
+    held_deletions,
     agent_health,
     network_check,
     host_check,
@@ -58,6 +56,10 @@ SKILLS: tuple[Askable, ...] = (
     *ACTS,
     *GUIDES,
     *PROBE_COMMANDS,
+    selftest,
+    what_is_a_probe,
     helping,
+    helping_acts,
+    helping_probes,
     *LATER,
 )

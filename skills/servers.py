@@ -8,12 +8,14 @@ from bot.diagnosis import Rule
 from bot.evidence import Collector, Fact, Gaps, collector
 from bot.reach import Reach
 from bot.relay.client import ProbeContact
+from bot.understanding import Rather
 from skills.collectors.site import CHECKS, contacts
 from skills.collectors.tenant import agents
 from skills.facts import site
 from skills.facts.site import Contacts, SiteFact
 from skills.facts.subject import Candidate, Subject, SubjectKind
 from skills.facts.tenant import Agents
+from skills.phrases import WHY_USER
 from skills.rules.channel_state import same_machine
 
 Collectors = tuple[Collector[Subject, Reach, Any], ...]
@@ -28,7 +30,7 @@ async def the_servers(ask: Ask, reach: Reach) -> Subject:
     """The probe on the server that is named; all of them where none is.
 
     A name is the name of a probe and never of a target. One that no probe bears asks nobody: `candidates` holds the
-    servers where probes are.
+    servers where probes are. Raises Rather where it may be a person as well and no probe bears it.
     """
     known = await reach.probes.contacts()
     named = ask.slots.host or _a_probe(ask.slots.domain, known)
@@ -38,6 +40,9 @@ async def the_servers(ask: Ask, reach: Reach) -> Subject:
     meant = meant or [each.probe for each in known if same_machine(each.probe, named)]
     if len(meant) == 1:
         return Subject(meant[0], SubjectKind.AGENT, probe=meant[0])
+    people = tuple(each for each in ask.slots.maybe if each.text.lower() == named.lower())
+    if people and not meant:
+        raise Rather(WHY_USER.name, replace(ask.slots, who=people, maybe=(), host=None))
     offered = tuple(Candidate(each.probe, each.domain or "", each.probe) for each in known)
     return Subject(named, SubjectKind.AGENT, probe=named, candidates=offered, searched=("enrolled probes",))
 

@@ -30,9 +30,13 @@ UNHURRIED = {
     "bot/test_graph.py",
     "bot/test_manifest.py",
     "bot/test_manifest_icons.py",
+    "bot/test_monitoring.py",
+    "bot/test_observability.py",
     "bot/test_policy.py",
+    "infra/test_audit_of_probes.py",
     "infra/test_demo.py",
     "infra/test_firewall.py",
+    "infra/test_run_now_is_evidence.py",
     "infra/test_servicebus.py",
     "infra/test_servicebus_faults.py",
     "probe/test_probe_check.py",
@@ -60,6 +64,7 @@ UNHURRIED = {
     "relay/test_servicebus_link.py",
     "relay/test_servicebus_upkeep.py",
     "relay/test_signing_key.py",
+    "relay/test_witness.py",
     "skills/test_acts_cards.py",
     "skills/test_acts_deletes.py",
     "skills/test_acts_guides.py",
@@ -85,6 +90,9 @@ UNHURRIED = {
     "store/test_store_tables.py",
     "test_cli.py",
     "test_conversations.py",
+    "test_doctor_command.py",
+    "test_serve.py",
+    "test_two_instances.py",
 }
 """Files that start many servers or processes, or search at random: `make test` runs them, `make quick` does not."""
 

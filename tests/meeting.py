@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bot.act_talk import ActTalk
 from bot.app import GRAMMAR, reach_of
 from bot.cards.plain import plain
 from bot.clock import Clock, SystemClock, VirtualClock
@@ -180,6 +181,7 @@ async def meeting(
     policy: Policy | None = None,
     edit_every: float = EDIT_EVERY,
     slow: float = 0.0,
+    acts: ActTalk | None = None,
 ) -> AsyncIterator[Meeting]:
     """The demo's tenant and its people, changed as told. `slow`: real seconds that each call to Graph takes."""
     document = healthy_world(AT)
@@ -193,7 +195,14 @@ async def meeting(
     async with GraphServer(world, real, faults=faults) as server, Graph(server.url, clock=clock) as graph:
         people = People(rules, graph)
         conversation = Conversation(
-            SKILLS, GRAMMAR, people, rules, lambda: reach_of(graph, clock, probes), clock, edit_every=edit_every
+            SKILLS,
+            GRAMMAR,
+            people,
+            rules,
+            lambda: reach_of(graph, clock, probes),
+            clock,
+            edit_every=edit_every,
+            acts=acts,
         )
         outlet = Recorder(clock.monotonic, lambda: len(server.requests))
         yield Meeting(conversation, outlet, server, clock)

@@ -22,6 +22,8 @@ def size(card: object) -> int:
 
 def fitted(card: Element, most: int = MOST) -> Element:
     """Folded parts are cut first, the last one first; then tables; then what stands lowest; then every text."""
+    if size(card) <= most:
+        return card
     body = list(card["body"])
 
     def over() -> int:

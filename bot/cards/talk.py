@@ -14,7 +14,7 @@ LONGEST = 400
 MORE = "There was more in your message: ask for it in one of its own."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Last:
     """As much of a thread's last verdict as follow-ups are answered from."""
 
@@ -58,8 +58,8 @@ def looking(text: str, heard: Sequence[tuple[Source, int, int]] = (), probes: Se
     said = f"Looking: {text}" if text.strip() else "Looking…"
     body: list[Element] = [line(run("LOOKING", bold=True, tone=Tone.ACCENT)), line(run(said, most=140))]
     if heard:
-        last, done, total = heard[-1]
-        body.append(line(run(f"{done} of {total} sources have answered, last {last.name}.", subtle=True)))
+        _, done, total = heard[-1]
+        body.append(line(run(f"{done} of {total} sources have answered.", subtle=True)))
     body += [labelled(each.probe, _so_far(each)) for each in probes[:MOST_LINES]]
     return card(body, said[:140])
 

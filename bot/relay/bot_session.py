@@ -113,6 +113,12 @@ class BotSession:
     def rotate(self, probe: EnrolledProbe, successor: PublicKey) -> tuple[Issued, Say]:
         return self._issue(Rotate(*self._order(probe, self._open(probe)), successor.text), Rotate.typ)
 
+    def lost(self, probe: EnrolledProbe, sid: str) -> Say:
+        """For a session that an earlier instance held: a welcome with a nonce it does not know makes a probe greet."""
+        self._attend(probe)
+        require(envelope.SENDER_CHECKS, probe)
+        return self._welcome_anew(sid)
+
     def give_up(self, id_: str) -> None:
         """Nobody waits any more: should the result come, it is late."""
         issued = self.state.issued.get(id_)
@@ -168,13 +174,16 @@ class BotSession:
         known = next((each for each in both if each.sid == ready.sid), None)
         if known is None:
             # It believes in a session that we have lost; a welcome with a new nonce makes it greet again.
-            return Say(envelope.seal(Welcome(ready.sid, self._new_id(), now, self._instance), self.key))
+            return self._welcome_anew(ready.sid)
         require(READY_CHECKS, (known, ready, now))
         skew = ready.wall - known.at - ready.mono_age
         live = replace(known, age=ready.mono_age, seen=now, skew=skew)
         later = state.pending[state.pending.index(known) + 1 :] if known in state.pending else state.pending
         self.state = replace(state, live=live, pending=later)
         return envelope.Alive(live, known in state.pending)
+
+    def _welcome_anew(self, sid: str) -> Say:
+        return Say(envelope.seal(Welcome(sid, self._new_id(), self._steady.now(), self._instance), self.key))
 
     def _told(self, result: Result) -> envelope.Answered:
         issued = self._issued(result)

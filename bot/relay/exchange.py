@@ -10,7 +10,7 @@ operations; a probe that does not list it in its hello is not asked. A probe old
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Protocol, Self
@@ -34,6 +34,14 @@ DEADLINE: Final = 20.0
 HEDGE_AFTER: Final = 5.0
 ABOUT: Final = "about"
 UNREAD: Final = "the list of enrolled probes cannot be read"
+
+
+Opened = Callable[[str, Way, str], Coroutine[Any, Any, None]]
+"""Told of each session that a probe has opened: its generation, the way, the session's id."""
+
+
+async def nobody_told(_: str, __: Way, ___: str) -> None:
+    pass
 
 
 class Registry(Protocol):
@@ -70,9 +78,10 @@ class Exchange:
         floor: str = "0",
         meter: Meter | None = None,
         audit: Audit = no_audit,
+        opened: Opened = nobody_told,
     ) -> None:
         self._registry, self._clock, self._tenant, self._instance = registry, clock, tenant, instance
-        self._deadline, self._floor, self._audit = deadline, floor, audit
+        self._deadline, self._floor, self._audit, self._opened = deadline, floor, audit, opened
         self._links = {link.way: link for link in links}
         meter = NoMeter() if meter is None else meter
         self.refusals = Refusals(clock, meter)
@@ -91,6 +100,7 @@ class Exchange:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._replying: set[tuple[str, Way]] = set()
         self._kids: set[str] = set()
+        self._met = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         for link in self._links.values():
@@ -136,6 +146,8 @@ class Exchange:
             self._contacts.alive(gen, way, reaction.contact)
             if reaction.opened:
                 self._commands.reopened(gen, way, reaction.contact.sid)
+                self._met.set()
+                self._own(self._opened(gen, way, reaction.contact.sid))
                 if ABOUT in reaction.contact.caps and not older(reaction.contact.software, self._floor):
                     self._own(self._learn(probe, way))
         elif isinstance(reaction, Answered) and not self._commands.answered(gen, way, reaction):
@@ -161,6 +173,27 @@ class Exchange:
             log.warning("a probe could not be answered: %s", error.reason, extra={"source": link.way.value})
         finally:
             self._replying.discard((probe.identity.gen, link.way))
+
+    async def reacquaint(self, kept: Mapping[tuple[str, Way], str], seconds: float) -> None:
+        """Sessions that an earlier instance had: has each probe greet this one, and waits for them for so long at most.
+
+        Raises SourceError.
+        """
+        probes = {each.identity.gen: each for each in await self._enrolled()}
+        expected = [(gen, way) for gen, way in kept if gen in probes and way in self._links]
+        for gen, way in expected:
+            if way is Way.RELAY:  # over the fallback it polls, and is told then
+                said = self._commands.session(gen, way).lost(probes[gen], kept[gen, way])
+                self._own(self._reply(self._links[way], probes[gen], said))
+        try:
+            await within(self._clock, seconds, self._all_met(expected))
+        except TimeoutError:
+            log.info("not all probes have greeted this instance yet")
+
+    async def _all_met(self, expected: Sequence[tuple[str, Way]]) -> None:
+        while not all(self._contacts.on(gen, way) for gen, way in expected):
+            self._met.clear()
+            await self._met.wait()
 
     async def _learn(self, probe: EnrolledProbe, way: Way) -> None:
         asked = replace(probe, ops=probe.ops | {ABOUT})

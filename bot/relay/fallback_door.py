@@ -34,6 +34,9 @@ MOST_WAITING: Final = 32
 MOST_POLLS: Final = 256
 STRANGERS: Final = 20
 """Refusals of one address in a minute; beyond them only probes we know get through."""
+PAST: Final = frozenset({"repeated-ready", "already-answered", "never-issued", "wrong-session"})
+"""What is said too late to count, as when a poll has overtaken it on its way through another instance. The probe need
+not know: told so, it would say it again and again, and everything else it has to say would wait behind that."""
 MINUTE: Final = 60.0
 MOST_ADDRESSES: Final = 1024
 
@@ -46,10 +49,26 @@ class Hears(Protocol):
     def knows(self, kid: str) -> bool: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a probe is told: a status, and envelopes where it is 200."""
+
+    status: int
+    envelopes: tuple[str, ...] = ()
+
+
+class Elsewhere(Protocol):
+    """The instance that talks with the probes, where it is not this one."""
+
+    async def knock(self, text: str, seconds: float | None) -> Told:
+        """Raises WireError, StoreError."""
+        ...
+
+
 class _Turned(Exception):  # noqa: N818  # away, with this status and no word more
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, reason: str = "") -> None:
         super().__init__(status)
-        self.status = status
+        self.status, self.reason = status, reason
 
 
 @dataclass
@@ -78,6 +97,9 @@ class FallbackDoor:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._hears: Hears | None = None
+        self._elsewhere: Elsewhere | None = None
+        self._away: set[asyncio.Task[Told]] = set()
+        self._closed = False
         self._posts: dict[str, _Post] = {}
         self._strangers = Recent(clock, most=STRANGERS, seconds=MINUTE, senders=MOST_ADDRESSES)  # turned away
         self._polls = 0
@@ -87,8 +109,8 @@ class FallbackDoor:
     def state(self) -> LinkState:
         return self._state
 
-    def install(self, app: web.Application, hears: Hears) -> None:
-        self._hears = hears
+    def install(self, app: web.Application, hears: Hears, elsewhere: Elsewhere | None = None) -> None:
+        self._hears, self._elsewhere = hears, elsewhere
         app.router.add_post(SAY, self._say)
         app.router.add_post(WAIT, self._wait)
         app.on_shutdown.append(self._shut)
@@ -98,10 +120,17 @@ class FallbackDoor:
         try:
             await asyncio.get_running_loop().create_future()
         finally:
-            self.close()
+            self._rest()
+            self._posts.clear()
 
     def close(self) -> None:
         """Ends every poll at once and takes nothing new: for a bot that is about to stop."""
+        self._closed = True
+        self._rest()
+        for task in self._away:
+            task.cancel()
+
+    def _rest(self) -> None:
         self._state = LinkState(False, self._clock.now(), "The bot is stopping.")
         for post in self._posts.values():
             post.wake()
@@ -119,39 +148,82 @@ class FallbackDoor:
         self.close()
 
     async def _say(self, request: web.Request) -> web.Response:
-        try:
-            received = await self._received(request)
-        except _Turned as turned:
-            return web.Response(status=turned.status)
-        self._post(received)
-        reaction = received.reaction
-        return web.json_response([reaction.envelope] if isinstance(reaction, Say) else [])
+        return await self._answered(request, None)
 
     async def _wait(self, request: web.Request) -> web.Response:
-        try:
-            received = await self._received(request)
-            if isinstance(received.reaction, Alive):
-                return web.json_response(await self._held(self._post(received), request))
-        except _Turned as turned:
-            return web.Response(status=turned.status)
-        reaction = received.reaction
-        return web.json_response([reaction.envelope] if isinstance(reaction, Say) else [])
+        return await self._answered(request, _seconds(request))
 
-    async def _received(self, request: web.Request) -> Received:
+    async def _answered(self, request: web.Request, seconds: float | None) -> web.Response:
+        """`seconds`: how long a poll may be held; None where something is only said."""
+        try:
+            text = await self._let_in(request)
+            if self._state.up:
+                told = await self._heard(text, seconds, request)
+            else:
+                told = await self._passed_on(text, seconds)
+        except _Turned as turned:
+            if turned.status in (400, 403):
+                self._strangers.add(request.remote or "")
+            told = Told(turned.status)
+        return web.json_response(list(told.envelopes)) if told.status == 200 else web.Response(status=told.status)
+
+    async def knocked(self, text: str, seconds: float | None) -> Told:
+        """The same, for what was said at the door of another instance."""
+        try:
+            return await self._heard(text, seconds, None)
+        except _Turned as turned:
+            return Told(turned.status)
+
+    async def _let_in(self, request: web.Request) -> str:
+        if self._hears is None or self._closed or not (self._state.up or self._elsewhere):
+            raise _Turned(503)
+        text = await _text(request)
+        if self._strangers.enough(request.remote or "") and not self._known(text):
+            raise _Turned(429)
+        return text
+
+    async def _heard(self, text: str, seconds: float | None, request: web.Request | None) -> Told:
+        try:
+            received = await self._received(text)
+        except _Turned as turned:
+            if seconds is None and turned.reason in PAST:
+                return Told(200)
+            raise
+        if seconds is None or isinstance(received.reaction, Alive):
+            post = self._post(received)
+            if seconds is not None:
+                return Told(200, tuple(await self._held(post, request, seconds)))
+        reaction = received.reaction
+        return Told(200, (reaction.envelope,) if isinstance(reaction, Say) else ())
+
+    async def _received(self, text: str) -> Received:
         if self._hears is None or not self._state.up:
             raise _Turned(503)
-        text, address = await _text(request), request.remote or ""
-        if self._strangers.enough(address) and not self._known(text):
-            raise _Turned(429)
         try:
             return await self._hears.receive(Way.FALLBACK, text)
         except WireError as error:
-            status = _status(error)
-            if status in (400, 403):
-                self._strangers.add(address)
-            raise _Turned(status) from error
+            raise _Turned(_status(error), error.reason) from error
         except StoreError as error:
             raise _Turned(503) from error
+
+    async def _passed_on(self, text: str, seconds: float | None) -> Told:
+        if self._elsewhere is None or len(self._away) >= MOST_POLLS:
+            raise _Turned(503)
+        task = asyncio.create_task(self._elsewhere.knock(text, seconds), name="knock elsewhere")
+        self._away.add(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not (self._closed and task.cancelled()):
+                raise
+            return Told(200) if seconds is not None else Told(503)
+        except WireError as error:
+            raise _Turned(_status(error)) from error
+        except StoreError as error:
+            raise _Turned(503) from error
+        finally:
+            task.cancel()
+            self._away.discard(task)
 
     def _known(self, text: str) -> bool:
         """Cheap, and proof of nothing: it only decides whether the signature is worth a look."""
@@ -169,21 +241,21 @@ class FallbackDoor:
                 post.waiting.clear()
         return post
 
-    async def _held(self, post: _Post, request: web.Request) -> list[str]:
+    async def _held(self, post: _Post, request: web.Request | None, seconds: float = LONGEST_POLL) -> list[str]:
+        """`request` None: it came by another instance, whose connection is not ours to look at."""
         if self._polls >= MOST_POLLS:
             raise _Turned(503)
         post.wake()
         post.poll = mine = asyncio.get_running_loop().create_future()
         self._polls += 1
         try:
-            await self._something(post, mine, _seconds(request))
+            await self._something(post, mine, seconds)
         finally:
             self._polls -= 1
             newest = post.poll is mine
             if newest:
                 post.poll, post.until = None, self._clock.monotonic() + AWAY
-        there = request.transport is not None and not request.transport.is_closing()
-        return post.empty() if newest and there else []
+        return post.empty() if newest and _there(request) else []
 
     async def _something(self, post: _Post, mine: "asyncio.Future[None]", seconds: float) -> None:
         if not post.waiting:
@@ -191,6 +263,10 @@ class FallbackDoor:
                 await within(self._clock, seconds, _done(mine))
         if post.waiting:
             await self._clock.sleep(GATHER)
+
+
+def _there(request: web.Request | None) -> bool:
+    return request is None or (request.transport is not None and not request.transport.is_closing())
 
 
 async def _done(future: "asyncio.Future[None]") -> None:

@@ -23,7 +23,7 @@ NONE = "No job holds deletions back."
 
 
 async def plan(ask: Ask, reach: Reach) -> Plan | Refused:
-    job = await which_job(ask, reach, _holds, "allow the deletes", NONE)
+    job = await which_job(ask, reach, holds_deletions, "allow the deletes", NONE)
     if isinstance(job, Refused):
         return job
     try:
@@ -33,7 +33,7 @@ async def plan(ask: Ask, reach: Reach) -> Plan | Refused:
             return refusal
         params = {"resetScope": RESET_SCOPES[ALLOW_DELETES]}
         thing, sends = await job_thing(ALLOW_DELETES, job, params, _world(job, staged), reach)
-        warnings = await _moved(staged, reach)
+        warnings = await what_moved(staged, reach)
     except SourceError as error:
         return Refused(f"What a decision rests on could not be read: {error.reason}")
     return Plan(
@@ -48,7 +48,7 @@ async def plan(ask: Ask, reach: Reach) -> Plan | Refused:
     )
 
 
-def _holds(job: SyncJob) -> bool:
+def holds_deletions(job: SyncJob) -> bool:
     reason = (job.quarantine.reason if job.quarantine else None) or ""
     coded = any("toomanydeletes" in code.lower() for code in job.error_codes)
     return not is_hashes(job) and (reason.lower() == "toomanydeletes" or coded)
@@ -73,7 +73,7 @@ def _effect(staged: StagedDeletes) -> tuple[str, ...]:
     return (*told, f"{groups} of them are groups, and a security group cannot be restored.") if groups else told
 
 
-async def _moved(staged: StagedDeletes, reach: Reach) -> tuple[str, ...]:
+async def what_moved(staged: StagedDeletes, reach: Reach) -> tuple[str, ...]:
     """Who is still in Active Directory did not leave: an OU was moved, or the scope was changed."""
     sample = _spread(staged)
     try:

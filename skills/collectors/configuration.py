@@ -3,7 +3,7 @@
 import asyncio
 import json
 
-from bot.evidence import Record, SourceError, collector
+from bot.evidence import Record, SourceError, collector, early_collector
 from bot.odata import Property, Query, eq
 from bot.reach import JsonObject, Reach
 from skills.facts.jobs import Configuration, DeleteThreshold, JobKind, Jobs, SubjectJob, SyncJob
@@ -18,8 +18,8 @@ READ_JOBS = "Synchronization.Read.All"
 READ_SECRETS = "Synchronization.ReadWrite.All"
 
 
-@collector("graph:jobs")
-async def jobs(_: Subject, reach: Reach) -> Jobs:
+@early_collector("graph:jobs")
+async def jobs(reach: Reach) -> Jobs:
     return await all_jobs(reach)
 
 
@@ -94,8 +94,8 @@ async def sync_schema(subject: Subject, reach: Reach) -> SyncSchema:
     return SyncSchema.from_graph(body, carrier.job.id)
 
 
-@collector("graph:secrets")
-async def delete_threshold(_: Subject, reach: Reach) -> DeleteThreshold:
+@early_collector("graph:secrets")
+async def delete_threshold(reach: Reach) -> DeleteThreshold:
     """Only one named setting is read out of the secrets; the rest is dropped where it stands."""
     known = await all_jobs(reach)
     principal = next((job.principal_id for job in known.jobs if job.kind is JobKind.PROVISIONING), None)

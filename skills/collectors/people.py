@@ -60,13 +60,14 @@ async def cloud_account(subject: Subject, reach: Reach) -> CloudAccount:
     if subject.group_id:
         raise SourceError("a group has no account")
     _refuse_unsearched(subject, CLOUD)
-    found: list[CloudUser] = []
-    if subject.anchor:
-        found += await users(eq(Property.ON_PREMISES_IMMUTABLE_ID, subject.anchor), reach, advanced=True)
-    if not found and subject.upn:
-        found += await users(eq(Property.USER_PRINCIPAL_NAME, subject.upn), reach)
-    if not found and subject.mail and subject.mail != subject.upn:
-        found += await users(holds(subject.mail), reach)
+    conditions = [eq(Property.ON_PREMISES_IMMUTABLE_ID, subject.anchor)] if subject.anchor else []
+    named = [eq(Property.USER_PRINCIPAL_NAME, subject.upn)] if subject.upn else []
+    named += [holds(subject.mail)] if subject.mail and subject.mail != subject.upn else []
+    answers = await asyncio.gather(
+        *(users(condition, reach, advanced=True) for condition in conditions),
+        *(users(condition, reach) for condition in named),
+    )
+    found = [user for answer in answers for user in answer]
     if not found:
         return CloudAccount(Record("graph:users/-", reach.clock.now()), None)
     return CloudAccount(found[0].record, found[0])
@@ -105,14 +106,13 @@ def _deleted_by(address: str) -> Filter:
 @collector("graph:holders", within=15)
 async def holders(subject: Subject, reach: Reach) -> Holders:
     """Users, groups, contacts and deleted users that hold an address or the anchor of the subject and are not it."""
-    own = (await cloud_account.ask(subject, reach)).user
-    wanted = await _contested(subject, reach)
+    account, wanted = await asyncio.gather(cloud_account.ask(subject, reach), _contested(subject, reach))
     if not wanted and not subject.anchor:
         raise SourceError("no address and no anchor is known to look for")
     answers = await asyncio.gather(
         *(_holders_of(address, reach) for address in _asked_addresses(wanted)), _anchor_holders(subject, reach)
     )
-    themselves = {account.id for account in (own, subject.cloud) if account}
+    themselves = {own.id for own in (account.user, subject.cloud) if own}
     found = {(each.id, each.attribute, each.value): each for answer in answers for each in answer}
     others = tuple(each for each in found.values() if each.id not in themselves)
     return Holders(others[0].record if others else Record("graph:users/-", reach.clock.now()), others)
@@ -251,7 +251,7 @@ async def source_of_authority(subject: Subject, reach: Reach) -> SourceOfAuthori
     if account is None:
         return SourceOfAuthority(Record("graph:onPremisesSyncBehavior/-", reach.clock.now()), None)
     body = await reach.graph.get(
-        "/users/{user}/onPremisesSyncBehavior", user=account.id, needs="User-OnPremisesSyncBehavior.Read.All"
+        "/users/{user}/onPremisesSyncBehavior", user=account.id, needs="User-OnPremisesSyncBehavior.ReadWrite.All"
     )
     return SourceOfAuthority(Record(f"graph:onPremisesSyncBehavior/{account.id}"), flag(body, "isCloudManaged"))
 

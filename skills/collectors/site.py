@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from bot.evidence import Collector, Record, SourceError, collector
+from bot.evidence import Collector, Record, SourceError, collector, early_collector
 from bot.patience import patiently
 from bot.reach import Reach
 from bot.relay.client import CheckAnswer
@@ -24,8 +24,8 @@ ENOUGH = 22.0
 """Seconds for all commands of one check: what has come until then counts, so that one slow command loses no other."""
 
 
-@collector("site:contact")
-async def contacts(_: Subject, reach: Reach) -> Contacts:
+@early_collector("site:contact")
+async def contacts(reach: Reach) -> Contacts:
     return Contacts.from_probes(await reach.probes.contacts())
 
 

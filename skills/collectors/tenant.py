@@ -1,12 +1,13 @@
 """Tenant-wide facts from Microsoft Graph: organisation, domains, settings, agents, changes, incidents, sync account."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from bot.evidence import Record, SourceError, collector
-from bot.odata import Property, Query, all_of, any_eq, any_of, eq, since, starts_with
-from bot.reach import Reach
+from bot.evidence import Record, SourceError, collector, early_collector
+from bot.odata import Filter, Property, Query, all_of, any_eq, any_of, eq, since, starts_with
+from bot.reach import Reach, Rows
 from skills.collectors.configuration import all_jobs
+from skills.collectors.log import TARGETED
 from skills.collectors.people import deleted_users, recycle_bin, users
 from skills.facts.directory import CloudUser, SignIn, SyncAccount
 from skills.facts.reading import Json, child, children, flag, moment, number, text
@@ -44,13 +45,13 @@ IDENTITY_SERVICES = ("entra", "identity", "azure active directory", "directory s
 SYNC_ACCOUNT = "ADToAADSyncServiceAccount"
 
 
-@collector("clock")
-async def now(_: Subject, reach: Reach) -> Now:
+@early_collector("clock")
+async def now(reach: Reach) -> Now:
     return Now(Record("clock", reach.clock.now()), reach.clock.now())
 
 
-@collector("graph:organization")
-async def organization(_: Subject, reach: Reach) -> Organization:
+@early_collector("graph:organization")
+async def organization(reach: Reach) -> Organization:
     query = Query(select=("id", "displayName", "onPremisesSyncEnabled", "onPremisesLastSyncDateTime", "assignedPlans"))
     rows = (await reach.graph.pages("/organization", query=query, needs="Organization.Read.All")).rows
     if not rows:
@@ -75,8 +76,8 @@ def _premium(body: Json) -> bool | None:
     return any((text(plan, "service") or "").lower() in ("aadpremium", "aadpremiumservice") for plan in enabled)
 
 
-@collector("graph:domains")
-async def domains(_: Subject, reach: Reach) -> Domains:
+@early_collector("graph:domains")
+async def domains(reach: Reach) -> Domains:
     rows = (await reach.graph.pages("/domains", needs="Domain.Read.All")).rows
     known = tuple(
         Domain(
@@ -92,8 +93,8 @@ async def domains(_: Subject, reach: Reach) -> Domains:
     return Domains(known[0].record if known else Record("graph:domains/-", reach.clock.now()), known)
 
 
-@collector("graph:onPremisesSynchronization")
-async def sync_features(_: Subject, reach: Reach) -> SyncFeatures:
+@early_collector("graph:onPremisesSynchronization")
+async def sync_features(reach: Reach) -> SyncFeatures:
     """Answers as one entity or as a collection of one (graph.md 6.5)."""
     body = await reach.graph.get(
         "/directory/onPremisesSynchronization", needs="OnPremDirectorySynchronization.Read.All"
@@ -102,8 +103,8 @@ async def sync_features(_: Subject, reach: Reach) -> SyncFeatures:
     return SyncFeatures.from_graph(values[0] if values else body)
 
 
-@collector("graph:agents")
-async def agents(_: Subject, reach: Reach) -> Agents:
+@early_collector("graph:agents")
+async def agents(reach: Reach) -> Agents:
     """Documented for signed-in people only, so an app is often refused: then the fact is missing, not empty."""
     rows = (
         await reach.graph.pages(
@@ -121,33 +122,35 @@ async def agents(_: Subject, reach: Reach) -> Agents:
 async def configuration_changes(subject: Subject, reach: Reach) -> ConfigurationChanges:
     start = (reach.clock.now() - AUDIT_HISTORY).replace(minute=0, second=0, microsecond=0)
     activities = any_of(*(eq(Property.ACTIVITY_DISPLAY_NAME, name) for name in CONFIGURATION_ACTIVITIES))
-    conditions = [any_of(activities, eq(Property.LOGGED_BY_SERVICE, "Account Provisioning"))]
-    gone = (await recycle_bin.ask(subject, reach)).users
-    accounts = [*gone[:1], *([subject.cloud] if subject.cloud else [])]
-    conditions += [any_eq(Property.TARGET_RESOURCES_ID, account.id) for account in accounts[:1]]
-    answers = await asyncio.gather(
-        *(
-            reach.graph.pages(
-                "/auditLogs/directoryAudits",
-                query=Query(
-                    all_of(since(Property.ACTIVITY_DATE_TIME, start), condition),
-                    orderby=(Property.ACTIVITY_DATE_TIME, "desc"),
-                    top=100,
-                ),
-                most=1,
-                needs=READ_AUDIT,
-            )
-            for condition in conditions
-        )
-    )
-    bodies = {str(body.get("id")): body for answer in answers for body in answer.rows}
+    everywhere = any_of(activities, eq(Property.LOGGED_BY_SERVICE, "Account Provisioning"))
+    answers = await asyncio.gather(_audits(everywhere, start, reach), _audits_of(subject, start, reach))
+    read = [answer for answer in answers if answer]
+    bodies = {str(body.get("id")): body for answer in read for body in answer.rows}
     entries = sorted((AuditEntry.from_graph(body) for body in bodies.values()), key=lambda each: str(each.at))[::-1]
     record = entries[0].record if entries else Record("graph:directoryAudits/-", reach.clock.now())
-    return ConfigurationChanges(record, tuple(entries), start, all(answer.complete for answer in answers))
+    return ConfigurationChanges(record, tuple(entries), start, all(answer.complete for answer in read))
 
 
-@collector("graph:serviceHealth")
-async def service_health(_: Subject, reach: Reach) -> ServiceHealth:
+async def _audits_of(subject: Subject, start: datetime, reach: Reach) -> Rows | None:
+    """What was done to the account itself, the deleted one first."""
+    gone = (await recycle_bin.ask(subject, reach)).users
+    account = next(iter(gone), subject.cloud)
+    if account is None:
+        return None
+    return await _audits(any_eq(Property.TARGET_RESOURCES_ID, account.id), start, reach, within=TARGETED)
+
+
+async def _audits(condition: Filter, start: datetime, reach: Reach, within: float | None = None) -> Rows:
+    query = Query(
+        all_of(since(Property.ACTIVITY_DATE_TIME, start), condition),
+        orderby=(Property.ACTIVITY_DATE_TIME, "desc"),
+        top=100,
+    )
+    return await reach.graph.pages("/auditLogs/directoryAudits", query=query, most=1, needs=READ_AUDIT, within=within)
+
+
+@early_collector("graph:serviceHealth")
+async def service_health(reach: Reach) -> ServiceHealth:
     rows = (
         await reach.graph.pages(
             "/admin/serviceAnnouncement/issues", query=Query(top=100), most=2, needs="ServiceHealth.Read.All"
@@ -159,8 +162,8 @@ async def service_health(_: Subject, reach: Reach) -> ServiceHealth:
     return ServiceHealth(ours[0].record if ours else Record("graph:serviceHealth/-", reach.clock.now()), tuple(ours))
 
 
-@collector("graph:synchronisation account", within=20)
-async def sync_account(_: Subject, reach: Reach) -> SyncAccount:
+@early_collector("graph:synchronisation account", within=20)
+async def sync_account(reach: Reach) -> SyncAccount:
     condition = starts_with(Property.USER_PRINCIPAL_NAME, SYNC_ACCOUNT)
     live, gone = await asyncio.gather(users(condition, reach), _deleted_sync_account(reach))
     account = live[0] if live else None

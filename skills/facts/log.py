@@ -108,10 +108,10 @@ class LogRow:
             status=(text(info, "status") or "unknown").lower(),
             code=text(error, "errorCode"),
             reason=text(error, "reason"),
-            source_id=guid(text(source, "id")) or text(source, "id"),
+            source_id=source_id(body),
             source_name=text(source, "displayName"),
             source_type=text(source, "identityType"),
-            source_dn=_dn(body, source),
+            source_dn=source_dn(body),
             target_id=text(target, "id"),
             target_name=text(target, "displayName"),
             initiator=text(child(body, "initiatedBy"), "displayName"),
@@ -154,8 +154,16 @@ class LogRow:
         )
 
 
-def _dn(row: Json, source: Json) -> str | None:
-    bags = [bag(source, "details"), *(bag(step, "details") for step in children(row, "provisioningSteps"))]
+def source_id(row: Json) -> str | None:
+    source = child(row, "sourceIdentity")
+    return guid(text(source, "id")) or text(source, "id")
+
+
+def source_dn(row: Json) -> str | None:
+    bags = [
+        bag(child(row, "sourceIdentity"), "details"),
+        *(bag(step, "details") for step in children(row, "provisioningSteps")),
+    ]
     for details in bags:
         for key, value in details.items():
             if key.lower() == "distinguishedname" and value:

@@ -14,7 +14,7 @@ from skills.phrases.people import (
     WHY_MEMBER,
     WHY_USER,
 )
-from skills.phrases.probes import PROBE_CONFIRM, PROBE_ENROL, PROBE_LIST, PROBE_REVOKE
+from skills.phrases.probes import PROBE_ABOUT, PROBE_CONFIRM, PROBE_ENROL, PROBE_LIST, PROBE_REVOKE
 from skills.phrases.reference import EXPLAIN_CODE, EXPLAIN_EVENT, HOWTO, LIMITS
 from skills.phrases.servers import (
     AGENT_HEALTH,
@@ -60,6 +60,7 @@ __all__ = [
     "NAMES",
     "NETWORK_CHECK",
     "OTHER",
+    "PROBE_ABOUT",
     "PROBE_CONFIRM",
     "PROBE_ENROL",
     "PROBE_LIST",
@@ -108,6 +109,7 @@ VOCABULARY: tuple[Intent, ...] = (
     COMPARE_AGENTS,
     FIREWALL_REQUEST,
     PROXY_SNIPPET,
+    PROBE_ABOUT,
     PROBE_LIST,
     PROBE_ENROL,
     PROBE_CONFIRM,

@@ -82,6 +82,8 @@ START = Intent(
     (
         "(resume|unpause|start|enable|continue) [the] (job|provisioning|configuration)",
         "(resume|unpause|continue) [the] (sync|synchronisation|synchronization)",
+        "(start|enable|switch on|turn on) [the] (sync|synchronisation|synchronization) again",
+        "(=resume|=unpause)",
         "(resume|unpause|start|enable|continue) [the] job of ...",
     ),
     "start the job",
@@ -133,6 +135,7 @@ RESTORE = Intent(
         "{who} (back|out) [from|of] recycle bin",
         "recycle bin {who}",
         "(from|out of) [the] recycle bin",
+        "undo [the] (delete|deletion) [of|for] {who}",
     ),
     "restore kim from the recycle bin",
     "person",

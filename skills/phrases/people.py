@@ -36,6 +36,8 @@ WHY_USER = Intent(
         "provision on demand ... (fails|failed|error|not found|not exist)",
         "pod ... (fails|failed|error|object not exist|not found)",
         "object not exist",
+        "{who} not (sign in|log in|sign on|log on|login|logon) [to] [teams|outlook|office|m365|windows]",
+        "why not {who} (sign in|log in|sign on|log on|login|logon)",
     ),
     "why isn't jdoe syncing",
     "person",

@@ -2,6 +2,22 @@
 
 from bot.intents import Intent
 
+PROBE_ABOUT = Intent(
+    "probe_about",
+    (
+        "what is [a|the|your] =probe",
+        "what (are|do) [the|your] =probes [for|do]",
+        "(why|when) [do|should|would] [i|we] need [a|the] (=probe|=probes)",
+        "(do|must) (i|we) need [a|the] (=probe|=probes)",
+        "(explain|tell me about|describe) [a|the|your] (=probe|=probes)",
+        "how [do|does|can] [i|we|one] (install|set up|setup|deploy|get) [a|the|another|new] (=probe|=probes)",
+        "how [do|does] [a|the|your] (=probe|=probes) work",
+        "(is|are) [a|the|your] (=probe|=probes) (safe|secure|dangerous)",
+        "what (can|could|may) [a|the] (=probe|=probes) [not] (do|see|read|touch)",
+    ),
+    "what is a probe",
+)
+
 PROBE_LIST = Intent(
     "probe_list",
     (
@@ -13,6 +29,9 @@ PROBE_LIST = Intent(
         "(status|state|version|heartbeat) of [the|our|all] =probes",
         "(enrolled|invited|waiting|revoked|silent) =probes",
         "(is|are) [there] [any] =probes [enrolled]",
+        "is there [a|any] =probe (on|at|for) {host}",
+        "(when|have) [did] you [last] (hear|heard) (from|of) {host}",
+        "(is|does) {host} (talking|talk|reporting|report|speaking|speak) to (you|us|the bot)",
     ),
     "probes",
     "tenant",

@@ -15,7 +15,6 @@ from bot.cards.elements import (
     line,
     moment,
     run,
-    table,
     title,
 )
 from skills.codes import explain
@@ -60,11 +59,17 @@ def _error(row: LogRow) -> list[Element]:
 def deletions(staged: "StagedDeletes") -> tuple[Element, ...]:
     """Where the accounts are that would go, with some of each place, so that a moved OU shows at a glance."""
     groups = list(staged.by_place.items())
-    rows = [(place, len(each), _some([one.name for one in each])) for place, each in groups[:PLACES]]
+    told = [_place(place, [one.name for one in each]) for place, each in groups[:PLACES]]
     hidden = groups[PLACES:]
     if hidden:
-        rows.append((f"{len(hidden)} more places", sum(len(each) for _, each in hidden), ""))
-    return (heading(f"{len(staged.rows)} held deletions"), table(("Place", "Accounts", "Among them"), rows, (5, 1, 4)))
+        many = sum(len(each) for _, each in hidden)
+        told.append(line(run(f"{many} in {len(hidden)} more places", bold=True)))
+    return (heading(f"{len(staged.rows)} held deletions"), *told)
+
+
+def _place(place: str, names: Sequence[str]) -> Element:
+    """In a line: a table of long names is broken in the middle of words on a phone."""
+    return line(run(f"{len(names)} in {place}", bold=True), run(f": {_some(names)}", most=400))
 
 
 def _some(names: Sequence[str]) -> str:
@@ -79,10 +84,15 @@ def quarantine_clock(job: SyncJob) -> tuple[Element, ...]:
         return ()
     told = [labelled("Reason", run(held.reason or "not told", bold=True), _means(held.reason))]
     told += [labelled("Error", run(code, bold=True), _means(code)) for code in job.error_codes]
-    told += [clock("Began", held.began)] if held.began else []
-    told += [clock("Next attempt by itself", held.next_attempt)] if held.next_attempt else []
-    told += [clock("Job is disabled on", held.disabled_on)] if held.disabled_on else []
-    return tuple(told)
+    return (*told, *held_clocks(job))
+
+
+def held_clocks(job: SyncJob) -> tuple[Element, ...]:
+    held = job.quarantine
+    if held is None:
+        return ()
+    told = [("Began", held.began), ("Next attempt by itself", held.next_attempt)]
+    return tuple(clock(label, at) for label, at in (*told, ("Job is disabled on", held.disabled_on)) if at)
 
 
 def _means(code: str | None) -> str:

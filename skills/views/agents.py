@@ -22,7 +22,7 @@ AGENT_SERVICE = "AADConnectProvisioningAgent"
 
 def agents_answer(case: Case[Subject]) -> Answer:
     verdict = judge(case)
-    offers = (*offers_of(verdict, case.ask.text), *_next(case, verdict))
+    offers = (*offers_of(verdict, case.ask.text, case.ask.may), *_next(case, verdict))
     listed = [*listed_agents(case.evidence), *seen_servers(case.evidence)]
     return answer_with(verdict, verdict_card(verdict, case.ask.asker_name, offers, listed), offers)
 

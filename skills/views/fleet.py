@@ -182,7 +182,8 @@ def listed(
         body += fold("who", "Where they run, and who let them in", [_story(each, names) for each in shown[:SHOWN]])
     else:
         body.append(line("What happens on the servers themselves is not seen. To begin: enrol SRV-SYNC01"))
-    return _answer(ask, card(body, headline), headline, now)
+    offers = () if shown else (Offer("What is a probe?", "what is a probe"),)
+    return _answer(ask, card(body, headline), headline, now, offers)
 
 
 def _headline(records: Sequence[ProbeRecord]) -> str:

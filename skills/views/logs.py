@@ -11,8 +11,8 @@ from skills.facts.subject import Subject
 from skills.trace import STEPS
 from skills.verdict import Settle, State, Verdict
 from skills.views.masking import masked
-from skills.views.parts import foot_of
-from skills.views.verdict import OUTCOMES, bare_verdict, name_of, picks, verdict_card
+from skills.views.parts import foot_of, identifier_of
+from skills.views.verdict import OUTCOMES, OWN, bare_verdict, is_own, picks, verdict_card
 
 SHOWN = 10
 MARKS = {"success": "✓", "failure": "✗", "skipped": "–", "warning": "!"}
@@ -22,8 +22,9 @@ def logs_answer(case: Case[Subject]) -> Answer:
     rows, tried = case.evidence.get(SubjectRows), case.evidence.get(Attempts)
     verdict = _verdict(case, rows)
     verdict = verdict if case.ask.details else masked(verdict)
-    who = name_of(case.subject)
-    offers: tuple[Offer, ...] = (Offer("Check again", case.ask.text), Offer("Why?", f"why isn't {who} syncing"))
+    who = identifier_of(case.subject)
+    named = OWN if is_own(case.ask) else who
+    offers: tuple[Offer, ...] = (Offer("Check again", case.ask.text), Offer("Why?", f"why isn't {named} syncing"))
     if case.subject.candidates:
         shown = verdict_card(verdict, case.ask.asker_name)
         offers = picks(verdict.subject, case.ask.text)

@@ -9,7 +9,7 @@ from bot.cards.text import safe
 from bot.diagnosis import Certainty, Found, Kind
 from bot.evidence import Source
 from skills.catalogue import catalogue
-from skills.facts.subject import Subject, SubjectKind
+from skills.facts.subject import Subject
 from skills.verdict import State, Verdict
 from skills.views.words import proof, source_word
 
@@ -17,6 +17,7 @@ SHOWN_PROOFS = 3
 LONGEST_NAME = 60
 SHOWN_IDS = 8
 SHOWN_CAUSES = 3
+AGAIN = "Check again"
 LOG = "provisioningLogs"
 NO_LOG = "The provisioning log could not be read: a failure that stands only there is not seen."
 LOG_LAG = "The provisioning log lags by some minutes: of the last quarter of an hour it may miss things."
@@ -180,12 +181,28 @@ def footer(at: datetime, took_ms: int, asker: str = "", case_id: str = "", log: 
     return [*lag, line(run(" · ".join(told), subtle=True), spacing="Small" if lag else "Medium", size="Small")]
 
 
+def offered(offers: Sequence[Offer], subject: Subject) -> list[Element]:
+    """What can be asked for, with what to know before."""
+    return [labelled("I can", run(_words(each, subject), most=300), f". {each.mind}") for each in offers if each.mind]
+
+
 def typed(offers: Sequence[Offer], subject: Subject) -> list[Element]:
-    """The words to type where buttons do not work; never an id where a name will do."""
-    words = ["and now?"]
-    if subject.kind is SubjectKind.USER and subject.known and any(each.ask.startswith("logs ") for each in offers):
-        words.append(f"logs for {subject.label}")
-    return [line(run(f"Or type: {' · '.join(words)}", subtle=True), spacing="Medium", size="Small")] if offers else []
+    """The words to type where buttons do not work."""
+    words = [_words(each, subject) for each in offers if not each.mind]
+    told = run(f"Or type: {' · '.join(words)}", subtle=True, most=600)
+    return [line(told, spacing="Medium", size="Small")] if words else []
+
+
+def _words(offer: Offer, subject: Subject) -> str:
+    """Never an id where a name will do."""
+    if offer.title == AGAIN:
+        return "and now?"
+    return offer.ask.replace(identifier_of(subject), subject.label) if subject.known else offer.ask
+
+
+def identifier_of(subject: Subject) -> str:
+    """What names the subject for certain."""
+    return subject.object_guid or subject.upn or subject.group_id or subject.asked
 
 
 def _seconds(ms: int) -> str:

@@ -1,7 +1,9 @@
 """The card for the helpdesk and for people themselves: a plain sentence, what to tell the user, the proof folded."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from bot.answering import Offer
 from bot.cards.elements import Element, bullets, card, fold, heading, labelled, line, moment, run, title
 from skills.catalogue import catalogue
 from skills.facts.subject import SubjectKind
@@ -24,7 +26,7 @@ NOT_FOUND = "We do not find an account by this name. Please give us the exact us
 PICKER = "Several people have this name. Please give us the exact user name or mail address."
 
 
-def plain_card(verdict: Verdict, asker: str = "", *, own: bool = False) -> Element:
+def plain_card(verdict: Verdict, asker: str = "", offers: Sequence[Offer] = (), *, own: bool = False) -> Element:
     """A pure function of the verdict, like the full card, for readers who know no technical terms."""
     sentence = _sentence(verdict, own=own)
     word = STATE_WORDS[verdict.state]
@@ -34,8 +36,10 @@ def plain_card(verdict: Verdict, asker: str = "", *, own: bool = False) -> Eleme
         body += [line(run(each.label, bold=True), "  ", run(each.detail)) for each in verdict.subject.candidates[:5]]
     else:
         body += _who_and_when(verdict)
+        body += parts.offered(offers, verdict.subject)
         body += fold("ticket", "Text for a ticket", _ticket(verdict))
         body += fold("proof", "Technical proof", _proof(verdict))
+        body += parts.typed(offers, verdict.subject)
     body += parts.foot(verdict, asker)
     return card(body, f"{word}: {sentence}")
 

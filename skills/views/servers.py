@@ -9,7 +9,7 @@ from bot.cards.elements import Element, Tone, card, heading, labelled, line, run
 from bot.diagnosis import Found
 from bot.evidence import Evidence, Missing
 from skills.catalogue import catalogue
-from skills.facts.site import SiteFact
+from skills.facts.site import Contacts, SiteFact
 from skills.facts.subject import Subject
 from skills.offering import about_cause
 from skills.server_verdict import Topic, elsewhere, judge_servers, seen_probes
@@ -19,6 +19,7 @@ from skills.views import parts
 from skills.views.silence import not_heard, paste
 from skills.views.verdict import answer_with, verdict_card
 
+WHAT_IS_IT = Offer("What is a probe?", "what is a probe")
 SHOWN_PROBES = 4
 SHOWN = 3
 NOISE = frozenset({"agent-noise-perfcounter", "net-8080-misread", "tool-apex-test", "agent-stale-row"})
@@ -72,6 +73,9 @@ def offers_of(case: Case[Subject], verdict: Verdict, others: Sequence[Found] = (
     """About the cause, or else what is in the way elsewhere; who asked about all servers has asked about each."""
     asked = case.ask.text.strip().lower()
     first = (*verdict.causes, *others)[:1]
+    contacts = case.evidence.get(Contacts)
+    if not isinstance(contacts, Missing) and not contacts.contacts:
+        return (Offer("Check again", case.ask.text), WHAT_IS_IT)
     return (
         Offer("Check again", case.ask.text),
         *(

@@ -20,7 +20,7 @@ def status_answer(case: Case[Subject]) -> Answer:
     verdict = judge(case)
     jobs = case.evidence.get(Jobs)
     listed = [] if isinstance(jobs, Missing) or not jobs.jobs else jobs_list(jobs, case.at)
-    offers = (*offers_of(verdict, case.ask.text), *about_servers(verdict))
+    offers = (*offers_of(verdict, case.ask.text, case.ask.may), *about_servers(verdict))
     return answer_with(verdict, verdict_card(verdict, case.ask.asker_name, offers, listed), offers)
 
 

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Sequence
 
-from bot.answering import Answer, Case, Offer, Outcome
+from bot.answering import Answer, Ask, Case, May, Offer, Outcome
 from bot.cards.elements import Element, card, heading, labelled, line, open_url, run, title
 from bot.identifiers import IdentifierKind, identify
 from skills.facts.subject import Candidate, Subject, SubjectKind
 from skills.judging import judge
+from skills.next_act import next_act
 from skills.offering import about_servers
 from skills.verdict import Settle, State, Verdict
 from skills.views import parts
@@ -16,6 +17,8 @@ from skills.views.plainly import plain_card
 from skills.views.silence import not_heard
 from skills.views.words import STATE_WORDS, TONES
 
+NO_ACTS = May()
+OWN = "my account"
 SHOWN_STEPS = 4
 SHOWN_CANDIDATES = 5
 OUTCOMES = {
@@ -30,10 +33,9 @@ def verdict_answer(case: Case[Subject]) -> Answer:
     """The view of every question that ends in a diagnosis."""
     verdict = judge(case)
     shown = verdict if case.ask.details else masked(verdict)
-    offers = offers_of(shown, case.ask.text)
+    offers = offers_of(shown, case.ask.text, case.ask.may, own=is_own(case.ask))
     if case.ask.plain:
-        own = bool(case.ask.slots.who) and all(each.kind is IdentifierKind.SELF for each in case.ask.slots.who)
-        return answer_with(shown, plain_card(shown, case.ask.asker_name, own=own), offers)
+        return answer_with(shown, plain_card(shown, case.ask.asker_name, offers, own=is_own(case.ask)), offers)
     offers = (*offers, *about_servers(shown))
     quiet = [] if shown.state is State.FINE else not_heard(case.evidence)
     return answer_with(shown, verdict_card(shown, case.ask.asker_name, offers, quiet), offers)
@@ -41,18 +43,24 @@ def verdict_answer(case: Case[Subject]) -> Answer:
 
 def answer_with(verdict: Verdict, shown: Element, offers: tuple[Offer, ...]) -> Answer:
     subject = verdict.subject
-    about = (name_of(subject),) if subject.kind is not SubjectKind.TENANT else ()
+    about = (parts.identifier_of(subject),) if subject.kind is not SubjectKind.TENANT else ()
     return Answer(shown, verdict.as_json(), OUTCOMES.get(verdict.state, Outcome.ANSWERED), offers, about)
 
 
-def offers_of(verdict: Verdict, asked: str) -> tuple[Offer, ...]:
+def is_own(ask: Ask) -> bool:
+    """Whether the account is named as one's own: whoever may ask about nobody else has to go on doing so."""
+    return bool(ask.slots.who) and all(each.kind is IdentifierKind.SELF for each in ask.slots.who)
+
+
+def offers_of(verdict: Verdict, asked: str, may: May = NO_ACTS, *, own: bool = False) -> tuple[Offer, ...]:
     subject = verdict.subject
     if subject.candidates:
         return picks(subject, asked)
-    again = Offer("Check again", asked)
+    name = parts.identifier_of(subject)
+    offers = (Offer(parts.AGAIN, asked), *next_act(verdict, may, name))
     if subject.kind is SubjectKind.USER and subject.known:
-        return (again, Offer("Show its log", f"logs for {name_of(subject)}"))
-    return (again,)
+        return (*offers, Offer("Show its log", f"logs for {OWN if own else name}"))
+    return offers
 
 
 def picks(subject: Subject, asked: str) -> tuple[Offer, ...]:
@@ -86,10 +94,6 @@ def bare_verdict(case: Case[Subject], state: State, headline: str, settle: Settl
     )
 
 
-def name_of(subject: Subject) -> str:
-    return subject.object_guid or subject.upn or subject.group_id or subject.asked
-
-
 def verdict_card(
     verdict: Verdict, asker: str = "", offers: tuple[Offer, ...] = (), listed: Sequence[Element] = ()
 ) -> Element:
@@ -98,7 +102,7 @@ def verdict_card(
     if verdict.subject.candidates:
         body += picker(verdict.subject)
     else:
-        body += _first_cause(verdict) if verdict.causes else _without_cause(verdict)
+        body += _first_cause(verdict, offers) if verdict.causes else _without_cause(verdict)
         body += [*parts.chain(verdict), *parts.further_causes(verdict), *listed, *parts.place(verdict)]
         body += parts.folded(verdict)
         body += parts.typed(offers, verdict.subject)
@@ -107,13 +111,13 @@ def verdict_card(
     return card(body, f"{STATE_WORDS[verdict.state]}: {verdict.headline}", actions)
 
 
-def _first_cause(verdict: Verdict) -> list[Element]:
-    """In the order in which a phone shows it: who, the first step, when it runs again; then the proof."""
+def _first_cause(verdict: Verdict, offers: Sequence[Offer]) -> list[Element]:
+    """In the order in which a phone shows it: who, the first step, what I can do, the clocks; then the proof."""
     first = verdict.causes[0]
     fix = first.finding.fix
     body = [labelled("Who must move", parts.owner(first.id))]
     body += [labelled("First step", run(fix[0], most=300))] if fix else []
-    body += parts.clocks(verdict)
+    body += [*parts.offered(offers, verdict.subject), *parts.clocks(verdict)]
     body += [heading("How we know" if parts.sure(first) else "Why we think so"), *parts.proofs(verdict, first)]
     if len(fix) > 1:
         body += [heading("After the first step"), *parts.steps(fix[1:SHOWN_STEPS], first=2)]

@@ -18,6 +18,7 @@ from bot.execution import Execution
 from bot.policy import Where
 from bot.reach import Reach
 from bot.relay.envelope import PrivateKey
+from bot.stop_switch import StopSwitch
 from bot.store import Store
 
 AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -144,7 +145,8 @@ class Instance:
         self.clock, self.job, self.name = clock, job, name
         self.actions = dict(actions) if actions is not None else {OP: job.action()}
         self.shelf = Shelf(store)
-        self.approvals = Approvals(self.shelf, people, self.actions, _no_reach, clock)
+        self.switch = StopSwitch(store, clock)
+        self.approvals = Approvals(self.shelf, people, self.actions, _no_reach, clock, self.switch.why)
         self.audit = Audit(self.approvals, Chain(store, name, clock, KEY, LogSink()), clock)
         more = {"crash": self._crash, "told": self.screen, "auditor": self.audit, "writer": None, **more}
         self.execution = Execution(self.approvals, self.actions, _no_reach, clock=clock, instance=name, **more)

@@ -1,70 +1,64 @@
-"""Measures what the design promises, as ratios inside one run: python tests/bench/bench.py"""
+"""Measures what the design promises, as one table: `python tests/bench/bench.py [NAME…]`, on Linux, best at rest.
 
+Ratios are taken within one run; everything else depends on the machine. Nothing here is a test. `--write` puts the
+table into docs/numbers.md.
+"""
+
+import argparse
 import asyncio
-import statistics
+import importlib
 import sys
 import time
-from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
 
-from bot.answering import Answer
-from bot.app import ask, reach_of
-from bot.clock import SystemClock
-from bot.diagnosis import diagnose
-from bot.evidence import gather
-from bot.graph import Graph
-from infra.local.graph import Faults, GraphServer
-from infra.local.site import SimulatedProbes
-from infra.local.stories import STORIES
-from infra.local.world import World
-from skills.facts.subject import Subject
-from skills.rules import RULES
-from skills.sources import EVERYTHING
+sys.path[:0] = [str(Path(__file__).parents[2])]
 
-LATENCY = 0.150
-CHAIN = 4
-"""The longest dependent chain of a question: who is meant, the configurations, their jobs, the job's schema."""
-QUESTION = "why isn't jdoe syncing"
+from tests.bench.figures import HEAD, Figure, show  # noqa: E402  # found by the line above
+
+PARTS: Final = ("rules", "startup", "chain", "turns", "log_requests", "memory", "probe_bench")
+"""In the order of the table; each is a module with `figures()`."""
 
 
-async def _asked(story: str, latency: float) -> tuple[Answer, float]:
-    clock = SystemClock()
-    world = World.parse(STORIES[story](datetime.now(UTC)))
-    async with (
-        GraphServer(world, clock, faults=Faults(latency=latency)) as server,
-        Graph(server.url, clock=clock) as graph,
-    ):
-        await graph.get("/organization")
-        began = time.perf_counter()
-        answer = await ask(QUESTION, "admin", reach_of(graph, clock, SimulatedProbes(list(world.sites), clock)), graph)
-        return answer, time.perf_counter() - began
+PAGE: Final = Path(__file__).parents[2] / "docs" / "numbers.md"
+BEGINS: Final = "<!-- make bench -->"
+ENDS: Final = "<!-- end -->"
 
 
-async def verdict() -> None:
-    bare = [(await _asked("out-of-scope", 0.0))[1] for _ in range(3)]
-    slow = [await _asked("out-of-scope", LATENCY) for _ in range(3)]
-    seconds = statistics.median(took for _, took in slow)
-    print(f"verdict, {LATENCY * 1000:.0f} ms a call    {seconds:.2f} s = {seconds / LATENCY:.1f} calls long,", end=" ")
-    print(f"{seconds / (CHAIN * LATENCY):.2f} x a chain of {CHAIN}; {slow[0][0].document['graphCalls']} calls in all")
-    print(f"verdict, no latency       {statistics.median(bare) * 1000:.0f} ms")
+async def _measured(part: str) -> list[Figure]:
+    figures: list[Figure] = await importlib.import_module(f"tests.bench.{part}").figures()
+    return figures
 
 
-async def rules() -> None:
-    clock = SystemClock()
-    world = World.parse(STORIES["servicebus-blocked"](datetime.now(UTC)))
-    async with GraphServer(world, clock) as server, Graph(server.url, clock=clock) as graph:
-        reach = reach_of(graph, clock, SimulatedProbes(list(world.sites), clock))
-        evidence = await gather(EVERYTHING, Subject("jdoe", sam="jdoe"), reach)
-    times = []
-    for _ in range(50):
-        began = time.perf_counter()
-        diagnose(evidence, RULES)
-        times.append(time.perf_counter() - began)
-    print(f"all {len(RULES)} rules            {statistics.median(times) * 1000:.1f} ms over one evidence set")
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="NAME", help=f"only these: {', '.join(PARTS)}")
+    parser.add_argument("--write", action="store_true", help="also put the table into docs/numbers.md")
+    arguments = parser.parse_args()
+    wanted = arguments.parts or PARTS
+    if unknown := sorted({*wanted} - {*PARTS}):
+        parser.error(f"there is no {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    began, told = time.monotonic(), list[Figure]()
+    sys.stdout.write(f"{HEAD}\n")
+    for part in wanted:
+        found = asyncio.run(_measured(part))
+        show(found)
+        told += found
+    missed = sum(each.reached is False for each in told)
+    sys.stdout.write(f"\n{missed} goals not reached; {time.monotonic() - began:.0f} s\n")
+    if arguments.write:
+        PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), told), encoding="utf-8")
+    return 0
 
 
-def main() -> None:
-    for each in (rules, verdict):
-        asyncio.run(each())
+def written(page: str, told: list[Figure]) -> str:
+    """The page with this table in the old one's place. Raises ValueError where the page has no place for it."""
+    before, begins, rest = page.partition(BEGINS)
+    _, ends, after = rest.partition(ENDS)
+    if not (begins and ends):
+        raise ValueError(f"{PAGE} has no place for the table")
+    rows = "".join(each.row() for each in told)
+    return f"{before}{begins}\n| what | measured | goal | |\n|---|---|---|---|\n{rows}{ends}{after}"
 
 
 if __name__ == "__main__":

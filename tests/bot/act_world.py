@@ -12,12 +12,14 @@ from bot.act_copies import Copies
 from bot.act_reminders import Reminders
 from bot.act_shelf import ActShelf
 from bot.act_speaker import Rights
+from bot.act_stopping import Stopping
 from bot.act_talk import ActTalk
 from bot.acts import Action, Called, GraphWriter, Look, Plan, Refused, Seen, Thing
 from bot.answering import About, Act, Answer, Ask
 from bot.approval_shelf import Shelf
 from bot.approvals import Party, Request, State, Verb
 from bot.approving import Approvals, Standing
+from bot.audit import Chain, LogSink
 from bot.cards.elements import heading, line
 from bot.cards.plain import plain
 from bot.clock import VirtualClock
@@ -32,6 +34,7 @@ from bot.people import NotAllowed, Person
 from bot.policy import Policy, Role, Where
 from bot.reach import Reach
 from bot.relay.client import NoProbes
+from bot.stop_switch import StopSwitch
 from bot.turns import Card, ChatKind, Place, Pressed, Said, Sender
 from tests.card_schema.promises import broken_promises
 from tests.meeting import Recorder
@@ -115,6 +118,8 @@ class Board:
     approvers: set[str] = field(default_factory=lambda: {ANNA.object_id, BEN.object_id, CARA.object_id})
     glass: set[str] = field(default_factory=lambda: {ANNA.object_id})
     channels: frozenset[str] | None = None
+    people: dict[str, str] = field(default_factory=dict)
+    """Who stands behind an account, where it is not somebody of its own."""
 
     async def ruling(
         self, object_id: str, verb: Verb, op: str, configuration: str, where: Where | None = None
@@ -130,6 +135,14 @@ class Board:
     ) -> Standing:
         ruling = await self.ruling(object_id, verb, op, configuration, where)
         return Standing(ruling.party, may=not ruling.code)
+
+    async def puller(self, object_id: str, where: Where | None = None) -> Ruling:
+        if where and self.channels is not None and where.name not in self.channels:
+            return Ruling(self.party(object_id), "other-channel")
+        return Ruling(self.party(object_id), "" if object_id in self.approvers else "not-allowed")
+
+    def party(self, object_id: str) -> Party:
+        return Party(object_id, self.people.get(object_id, f"person of {object_id}"))
 
     async def whom(self, op: str) -> tuple[str, ...]:
         return tuple(sorted(self.approvers))
@@ -165,6 +178,7 @@ class Room:
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(AT))
     outlet: Recorder = field(default_factory=Recorder)
     irreversible: bool = False
+    read_only: bool = False
 
     def __post_init__(self) -> None:
         self.actions = {
@@ -176,7 +190,9 @@ class Room:
         graph: Any = NoGraph()
         reach = Reach(graph, NoProbes(), self.clock)
         board: Any = self.board
-        self.approvals = Approvals(Shelf(self.store), board, self.actions, lambda: reach, self.clock)
+        self.switch = StopSwitch(self.store, self.clock, read_only=self.read_only)
+        shelf = Shelf(self.store)
+        self.approvals = Approvals(shelf, board, self.actions, lambda: reach, self.clock, self.switch.why)
         self.offers = OfferBook(self.clock, self.store)
         self.copies = Copies(self.approvals, ActShelf(self.store), self.offers, self.outlet, self.actions, self.clock)
         self.wanted: list[str] = []
@@ -187,8 +203,17 @@ class Room:
         asking = Asking(
             self.actions, self.approvals, self.copies, self.offers, rights, board, lambda: reach, self.wanted.append
         )
+        chain = Chain(self.store, "one", self.clock, None, LogSink())
         self.talk = ActTalk(
-            self.actions, self.approvals, self.copies, asking, rights, lambda: reach, self.wanted.append, self.clock
+            self.actions,
+            self.approvals,
+            self.copies,
+            asking,
+            rights,
+            lambda: reach,
+            self.wanted.append,
+            self.clock,
+            Stopping(self.switch, self.approvals, self.board, chain, self.clock),
         )
         self.reminders = Reminders(self.approvals, self.copies, self.clock)
         skills = [

@@ -172,12 +172,15 @@ async def test_one_conversation_gets_at_most_seven_sends_a_second_in_order() -> 
     assert all(late.at - early.at >= 1 for early, late in zip(received, received[7:], strict=False))
 
 
-async def test_lanes_of_quiet_conversations_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.connector.LANES", 5)
-    async with line() as there:
+async def test_lanes_are_kept_for_the_second_that_counts_and_then_forgotten() -> None:
+    clock = VirtualClock(NOON)
+    async with line(clock) as there:
         for number in range(12):
             await there.send(f"c{number}")
-        assert len(there.client._lanes) == 5
+        assert len(there.client._lanes) == 12
+        clock.advance(1.0)
+        await there.send("c12")
+        assert [*there.client._lanes] == ["c12"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from bot import conversation
 from bot.answering import About, Answer, Ask, Case, Offer, Skill
 from bot.cards.elements import card, line
 from bot.clock import VirtualClock
@@ -17,6 +16,7 @@ from bot.intents import Grammar, Intent
 from bot.people import NotAllowed, Person, Policy, Role
 from bot.reach import Reach
 from bot.relay.client import NoProbes
+from bot.stored_threads import Threads
 from bot.turns import ChatKind, Joined, Place, Said, Sender, SendRefused
 from tests.card_schema.promises import visible
 from tests.meeting import Recorder, Reply
@@ -123,19 +123,20 @@ async def test_an_edit_that_teams_refuses_is_not_sent_again() -> None:
     assert [act.act for act in outlet.shown] == ["send"]
 
 
-async def test_as_many_threads_are_kept_as_fit_and_the_oldest_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversation, "THREADS", 3)
+async def test_as_many_threads_are_kept_as_fit_and_the_oldest_go() -> None:
     talk, outlet = made()
+    talk._threads = Threads(VirtualClock(AT), most=3)
     for number in range(10):
         await ask(talk, outlet, where=f"thread-{number}")
 
-    assert list(talk._threads) == ["thread-7", "thread-8", "thread-9"]
+    assert list(talk._threads._known) == ["thread-7", "thread-8", "thread-9"]
 
 
 async def test_a_thread_keeps_what_follow_ups_need_and_no_verdict() -> None:
     talk, outlet = made()
     await ask(talk, outlet)
-    last = talk._threads["one"].last
+    thread = talk._threads.known(place())
+    last = thread.last if thread else None
 
     assert last is not None
     assert (last.headline, last.owner, last.means) == ("It is sunny.", "AD admin", "Sun")

@@ -329,6 +329,40 @@ async def test_read_only_stops_what_brings_a_change_nearer_and_no_brake() -> Non
     assert moving == {Verb.DENY, Verb.REVOKE, Verb.SETTLE, Verb.REVIEW, Verb.CANCEL}
 
 
+# The stop switch
+
+
+async def turning(of: Policy, where: Where | None = None) -> dict[str, str]:
+    """Those who may turn it, and the person behind each."""
+    async with deciding(of) as (deciders, _):
+        rulings = {who: await deciders.puller(who, where) for who in EVERYBODY}
+    return {who: ruling.party.person for who, ruling in rulings.items() if not ruling.code}
+
+
+async def test_the_stop_switch_is_for_admins_and_approvers_alone_and_knows_the_person_behind_an_account() -> None:
+    persons = await turning(policy())
+    assert set(persons) == {ALEX, ALEX_TOO, SAM, LEE}
+    assert persons[ALEX] == persons[ALEX_TOO] != persons[SAM]
+    assert persons[LEE] == ""
+
+
+async def test_to_be_named_for_one_act_turns_no_switch() -> None:
+    of = policy(roles={}, actions={"clear": {"approve": {"people": [HEIDI]}}, "break_glass": {"people": [VERA]}})
+    assert await turning(of) == {}
+
+
+async def test_a_channel_takes_the_switch_from_whoever_has_no_role_in_it() -> None:
+    of = policy(channels={CHANNEL: {"roles": ["admin"]}, OTHER: {"roles": ["viewer"]}})
+    assert set(await turning(of, Where(CHANNEL))) == {ALEX, ALEX_TOO}
+    assert set(await turning(of, Where(OTHER))) == set()
+
+
+async def test_nobody_turns_the_switch_while_the_directory_cannot_be_asked() -> None:
+    async with deciding(policy()) as (deciders, server):
+        server.faults.scripts["/users/{id}"] = [Fault.answer(503, times=None)]
+        assert (await deciders.puller(ALEX)).code == "directory-unreadable"
+
+
 async def test_an_act_that_does_not_exist_nobody_may() -> None:
     assert await allowed(policy(), Verb.ASK, "format") == set()
     assert await allowed(policy(), Verb.APPROVE, "format") == set()

@@ -14,12 +14,14 @@ from bot.evidence import (
     Evidence,
     Fact,
     Gaps,
+    Gathering,
     HasClock,
     Missing,
     Record,
     Source,
     SourceError,
     collector,
+    early_collector,
     gather,
 )
 from bot.graph_errors import Forbidden, GraphError
@@ -129,8 +131,31 @@ async def test_an_answer_in_an_unknown_form_costs_its_own_fact_and_one_log_line(
 
 
 async def test_a_bug_of_ours_is_not_swallowed_and_leaves_nothing_running() -> None:
-    with pytest.raises(ExceptionGroup):
+    with pytest.raises(ZeroDivisionError):
         await gathered(job, failing(ZeroDivisionError()))
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_what_needs_no_subject_is_asked_before_it_is_known_who_is_meant_and_ended_if_nobody_is() -> None:
+    asked, ended = asyncio.Event(), asyncio.Event()
+
+    @early_collector("graph:jobs")
+    async def everywhere(reach: Reach) -> Job:
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    async def nobody_is_meant() -> None:
+        async with Gathering([everywhere, failing(ZeroDivisionError())], Reach(VirtualClock(AT))):
+            await asked.wait()
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await nobody_is_meant()
+    assert ended.is_set()
     assert len(asyncio.all_tasks()) == 1
 
 

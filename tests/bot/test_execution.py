@@ -12,10 +12,11 @@ from bot.approvals import APPROVED_LIFE, LEASE, UNCHANGED_FOR, NotNow, Request, 
 from bot.approving import Approvals, Busy
 from bot.audit import Audit, Chain, LogSink
 from bot.clock import VirtualClock
-from bot.execution import NOT_AUDITED, NOT_UNDERSTOOD, Execution
+from bot.execution import NEVER_SENT, NOT_AUDITED, NOT_UNDERSTOOD, Execution
 from bot.graph import Graph
 from bot.graph_errors import GraphError, OutcomeUnknown
 from bot.reach import Reach
+from bot.stop_switch import Position, Word
 from infra.local.graph import Fault as WireFault
 from infra.local.graph import GraphServer
 from infra.local.world import World
@@ -159,7 +160,7 @@ async def test_a_worker_that_was_asleep_too_long_does_not_call(pair: Pair):
     request = await pair.one.approved()
     after = await one.attend(request.id)
     assert (after.state, pair.job.calls) == (State.FAILED, [])
-    assert "its time was over" in after.outcome
+    assert "Its time was over" in after.outcome
 
 
 def replaced(pair: Pair, **more: Any) -> Execution:
@@ -206,7 +207,8 @@ async def test_a_clock_three_hours_fast_takes_over_and_yet_nothing_runs_twice(cl
     ends += await asyncio.gather(*taken, return_exceptions=True)
     assert taken
     assert len(job.calls) <= 1
-    assert await state(one, request) is (State.DONE if job.calls else State.UNKNOWN), ends
+    # The owner looks at its own time right before the call: what it did not send is known not to have been done.
+    assert await state(one, request) is (State.DONE if job.calls else State.FAILED), ends
     assert all(isinstance(end, Request | NotNow) for end in ends), ends
 
 
@@ -383,24 +385,49 @@ async def test_whichever_write_fails_it_is_run_once_at_most_and_comes_to_an_end(
         assert len(pair.job.calls) == 1
 
 
+# What later questions may use
+
+
+@pytest.mark.parametrize("answer", [Called(False, "Skipped."), Called(False, "Failed."), Called(True, "Done.")])
+async def test_what_a_call_told_is_kept_however_it_ended(pair: Pair, answer: Called):
+    told: list[Any] = []
+
+    async def keep(entry: Any) -> None:
+        told.append(entry)
+
+    pair.job.next = [replace(answer, evidence={"dn": "CN=Jane"}), answer]
+    await replaced(pair, keep=keep).attend((await pair.one.approved()).id)
+    assert told == [{"dn": "CN=Jane"}]
+    await replaced(pair, keep=keep).attend((await pair.one.approved("job-2")).id)
+    assert len(told) == 1
+
+
 # Stopping
 
 
 async def test_with_everything_stopped_nothing_begins(pair: Pair):
     request = await pair.one.approved()
-    assert (await replaced(pair, stopped=lambda: True).attend(request.id)).state is State.APPROVED
+    await stopped(pair)
+    assert (await pair.one.attend(request)).state is State.APPROVED
+    assert pair.job.calls == []
 
 
 async def test_stopped_between_claim_and_call_nothing_goes_out(pair: Pair):
-    halted: list[str] = []
+    """The last look is right before the call: by somebody else, on another instance."""
 
     async def halt(point: str) -> None:
-        halted.append(point)
+        if point == "before_call":
+            await stopped(pair)
 
-    one = replaced(pair, crash=halt, stopped=lambda: bool(halted))
+    one = replaced(pair, crash=halt)
     after = await one.attend((await pair.one.approved()).id)
     assert (after.state, pair.job.calls) == (State.FAILED, [])
-    assert "stopped" in after.outcome
+    assert after.outcome.startswith(f"{NEVER_SENT}. Cara has stopped all acts on ")
+
+
+async def stopped(pair: Pair) -> None:
+    word = Word(pair.people.party("cara"), "Cara", pair.clock.now(), "the wrong tenant")
+    assert await pair.two.switch.put(await pair.two.switch.held(), Position(stop=word))
 
 
 async def test_before_the_program_ends_a_call_comes_to_its_end(pair: Pair):

@@ -13,6 +13,7 @@ from typing import Any
 from bot.clock import VirtualClock
 from bot.graph import Graph
 from bot.reach import Reach
+from bot.tried import Known
 from infra.local.graph import GraphServer
 from infra.local.site import SimulatedProbes
 from infra.local.world import World
@@ -128,5 +129,5 @@ async def serving(case: Json | None = None) -> AsyncIterator[Served]:
     clock = VirtualClock(world.at)
     stored = [entry for entry in world.tenant.get("provisionOnDemand") or () if entry.get("at")]
     async with GraphServer(world, clock) as server, Graph(server.url, clock=clock) as graph:
-        reach = Reach(graph.counted(), SimulatedProbes(list(world.sites), clock), clock, tuple(stored))
+        reach = Reach(graph.counted(), SimulatedProbes(list(world.sites), clock), clock, Known(tuple(stored)))
         yield Served(reach, server, graph, clock)

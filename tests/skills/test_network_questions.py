@@ -104,7 +104,7 @@ async def test_a_buttons_words_are_understood_as_what_it_stands_for() -> None:
         card = await room.press(ALEX, "Firewall request", reply)
 
     assert isinstance(card, dict)
-    assert "Firewall request: let SRV-SYNC01 reach" in card["speak"]
+    assert "Firewall request: let SRV-SYNC01 and SRV-SYNC02 reach" in card["speak"]
 
 
 async def test_whoever_may_not_ask_about_servers_is_offered_no_such_button() -> None:

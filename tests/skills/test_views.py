@@ -13,7 +13,7 @@ from typing import Any
 import frozen
 import pytest
 
-from bot.answering import Answer, Offer, Outcome
+from bot.answering import About, Answer, May, Offer, Outcome
 from bot.cards import talk
 from bot.cards.elements import Element, Tone, with_buttons
 from bot.cards.fitting import size
@@ -25,22 +25,28 @@ from bot.identifiers import identify
 from bot.intents import Slots
 from bot.offers import OfferBook
 from bot.turns import ChatKind, Place
+from skills.acts import ACTIONS
+from skills.acts.staged import Staged, StagedDeletes
 from skills.catalogue import catalogue
 from skills.codes import Code
+from skills.collectors.held_deletions import HeldDeletions, HeldList
 from skills.facts.jobs import Jobs
 from skills.facts.log import Attempts, RecentRows, SubjectRows
 from skills.facts.subject import Candidate, Subject
 from skills.facts.tenant import Agents, ConfigurationChanges
+from skills.next_act import next_act
 from skills.verdict import State, Verdict
 from skills.views.agents import listed_agents, seen_servers
 from skills.views.codes import code_card
-from skills.views.help import help_answer
+from skills.views.held_deletions import held_answer
+from skills.views.help import acts_help, help_answer, probes_help
 from skills.views.lists import changes_answer, errors_answer
 from skills.views.logs import logs_answer
 from skills.views.masking import masked
 from skills.views.plainly import plain_card
 from skills.views.status import jobs_list
 from skills.views.verdict import offers_of, verdict_card
+from skills.views.what_is_a_probe import about_probes
 from skills.views.words import STATE_WORDS
 from tests.card_schema.hostile import EVERYTHING, HOSTILE, LEAKS, LONG
 from tests.card_schema.promises import broken_promises, strings, visible
@@ -74,10 +80,21 @@ def errors(rows: RecentRows | Missing) -> Answer:
     return errors_answer(frozen.case("who failed today", frozen.TENANT, {RecentRows: rows}))
 
 
+def held(text: str = "OU=Sales,DC=corp", *, lists: int = 1, complete: bool = True, rows: int = 5) -> Answer:
+    """`text`: what the directory calls places and people."""
+    gone = tuple(Staged(f"{n}", f"{text}{n}", f"CN={n},{text}", None, "user") for n in range(rows))
+    job = next(each for each in frozen.JOBS.jobs if each.quarantine)
+    one = HeldList(job, StagedDeletes(gone, complete), (f"{text} was moved, not deleted.",))
+    facts = {HeldDeletions: HeldDeletions(Record("graph:jobs/-", frozen.AT), (one,) * lists)}
+    return held_answer(frozen.case("held deletions", frozen.TENANT, facts, may=EVERY_ACT))
+
+
 def changes(entries: ConfigurationChanges | Missing) -> Answer:
     return changes_answer(frozen.case("what changed", frozen.TENANT, {ConfigurationChanges: entries}))
 
 
+EVERY_ACT = May(acts={action.op: action.approvers for action in ACTIONS})
+HEIDI = May(frozenset({About.PERSON, About.NOTHING}), {"provision_on_demand": 0, "restore_user": 1}, alone=False)
 CARDS: dict[str, Callable[[], Element]] = {
     **{name: (lambda verdict=verdict: full(verdict)) for name, verdict in frozen.VERDICTS.items()},
     "ambiguous-in-a-channel": lambda: full(masked(frozen.AMBIGUOUS)),
@@ -102,6 +119,15 @@ CARDS: dict[str, Callable[[], Element]] = {
     "code": lambda: code_card([("ContosoUnheardOf", CODE)]),
     "codes": lambda: code_card([("ContosoUnheardOf", CODE), ("Qxzzy", None)], more=2),
     "help": lambda: help_answer(frozen.case("help", frozen.TENANT)).card,
+    "help-in-a-channel": lambda: help_answer(frozen.case("help", frozen.TENANT, may=HEIDI)).card,
+    "help-own": lambda: help_answer(frozen.case("help", frozen.TENANT, may=May(frozenset({About.NOTHING})))).card,
+    "help-acts": lambda: acts_help(frozen.case("help acts", frozen.TENANT, may=EVERY_ACT)).card,
+    "help-acts-none": lambda: acts_help(frozen.case("help acts", frozen.TENANT)).card,
+    "help-probes": lambda: probes_help(frozen.case("help probes", frozen.TENANT)).card,
+    "what-is-a-probe": lambda: about_probes(frozen.case("what is a probe", frozen.TENANT)).card,
+    "held": lambda: held().card,
+    "held-by-several": lambda: held(lists=2, complete=False).card,
+    "held-none": lambda: held(lists=0).card,
     "looking": lambda: talk.looking("why isn't jdoe syncing"),
     "looking-progress": lambda: talk.looking("why isn't jdoe syncing", [SEEN]),
     "refusal": lambda: talk.notice(
@@ -468,6 +494,7 @@ def worst(text: str) -> list[Element]:
         errors(RecentRows(rows[0].record, rows, frozen.AT)).card,
         changes(replace(frozen.CHANGES, entries=tuple(frozen.entry(1, text) for _ in range(60)))).card,
         code_card([(code, None) for code in slots.codes], more=2),
+        held(text, lists=9, rows=60).card,
     ]
 
 
@@ -490,3 +517,15 @@ def test_the_answer_itself_survives_a_world_that_floods_its_card() -> None:
     assert any(text.startswith("Who must move: ") for text in seen)
     assert any(text.startswith("First step: ") for text in seen)
     assert "data as of 20 Nov 2026 09:30 UTC" in seen[-1]
+
+
+@pytest.mark.parametrize(
+    ("cause", "offered"), [("cloud-user-soft-deleted", ["Restore the account"]), ("cloud-sync-account-missing", [])]
+)
+def test_only_an_account_that_was_asked_about_is_offered_to_be_restored(cause: str, offered: list[str]) -> None:
+    first = frozen.PROVEN.causes[0]
+    other = replace(first, rule=replace(first.rule, id=cause), finding=replace(first.finding, action="restore_user"))
+
+    shown = next_act(replace(frozen.PROVEN, causes=(other,)), EVERY_ACT, "jdoe")
+
+    assert [each.title for each in shown] == offered

@@ -40,6 +40,8 @@ class Faults:
 
     latency: float = 0.0
     scripts: dict[str, list[Fault]] = field(default_factory=dict)
+    clock_ahead: float = 0.0
+    """Seconds that the date of its answers is ahead of that clock."""
 
     def __post_init__(self) -> None:
         self.scripts = {path: list(script) for path, script in self.scripts.items()}

@@ -3,9 +3,11 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import format_datetime
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote
@@ -16,6 +18,7 @@ from bot.clock import Clock
 from infra.local.graph.call import Call, Reply
 from infra.local.graph.errors import GraphError, bad_request, body, denied, no_segment, unauthenticated
 from infra.local.graph.faults import FOREIGN, HTML, Fault, Faults, same_path
+from infra.local.graph.permissions import permitted
 from infra.local.graph.routes import Route, find, routes
 from infra.local.graph.state import Habits, Tenant, Write
 from infra.local.world import Failure, World
@@ -49,13 +52,16 @@ class GraphServer:
         token: str | None = None,
         habits: Habits | None = None,
         port: int = 0,
+        granted: Iterable[str] | None = None,
     ) -> None:
         self.faults = faults or Faults()
         self.tenant = Tenant(world, clock, habits or Habits())
         self.requests: list[Asked] = []
         self.url = ""
+        self.granted = None if granted is None else frozenset(granted)
+        """The caller's application permissions, which may change at any time; None: all there are."""
         self._clock = clock
-        self._token = token
+        self.token = token
         self._port = port
         self._table = routes(self.tenant)
         self._spent: dict[int, int] = {}
@@ -111,7 +117,7 @@ class GraphServer:
 
     def _answer(self, call: Call) -> Reply:
         try:
-            if self._token is not None and call.headers.get("authorization", "") != f"Bearer {self._token}":
+            if self.token is not None and call.headers.get("authorization", "") != f"Bearer {self.token}":
                 raise unauthenticated()
             if call.path.lower() == "/$batch" and call.method == "POST":
                 return self._batch(call)
@@ -126,6 +132,8 @@ class GraphServer:
     def _single(self, call: Call) -> Reply:
         if call.version not in VERSIONS:
             raise no_segment(call.version)
+        if not permitted(call.path, self.granted):
+            raise denied()
         failure = self._failure(call)
         if failure is not None:
             if failure.body is None and failure.status >= 400:
@@ -183,7 +191,8 @@ class GraphServer:
         return web.Response(status=504)
 
     async def _send(self, request: web.Request, call: Call, reply: Reply, fault: Fault | None) -> web.StreamResponse:
-        headers = {"request-id": _request_id(call), **reply.headers}
+        date = self._clock.now() + timedelta(seconds=self.faults.clock_ahead)
+        headers = {"request-id": _request_id(call), "Date": format_datetime(date, usegmt=True), **reply.headers}
         if "client-request-id" in call.headers:
             headers["client-request-id"] = call.headers["client-request-id"]
         if fault is not None and fault.kind == "html":
