@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 from process_site import ROOT, ProcessSite, process_site, until
 
-FORBIDDEN = ("botbuilder", "opentelemetry", "msgraph", "kiota_abstractions", "kiota_http", "pydantic", "httpx", "aiohttp.web")
+FORBIDDEN = (
+    "botbuilder",
+    "opentelemetry",
+    "msgraph",
+    "kiota_abstractions",
+    "kiota_http",
+    "pydantic",
+    "httpx",
+    "aiohttp.web",
+)
 
 
 @pytest.fixture
