@@ -2,53 +2,44 @@
 
 import asyncio
 import logging
-import secrets
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import aiohttp
 from aiohttp import web
-from azure.core.credentials_async import AsyncTokenCredential
-from azure.identity.aio import CertificateCredential, ClientSecretCredential, ManagedIdentityCredential
 
 from bot import pages
 from bot.acting import ActSide, Ground, open_acts
 from bot.announcing import ToTheInviter
-from bot.answering import Answer, Ask, Command, May, Outcome, Skill, answer, vocabulary
+from bot.answering import Answer, vocabulary
 from bot.audit import Chain, LogSink
 from bot.breadth import Breadth
-from bot.cards.elements import Tone, card, title
-from bot.cards.plain import plain
 from bot.clock import Clock, SystemClock
 from bot.connector import ConnectorClient
-from bot.connector_token import CachedToken, ConnectorToken, StaticToken
-from bot.conversation import WHOM, Conversation
+from bot.conversation import Conversation
+from bot.credentials import connector_token, credential_of, service_bus_credential, signing_key_of
 from bot.doctor.parts import OwnParts, Running
 from bot.door import Door
 from bot.ending import until_told
-from bot.evidence import SourceError
-from bot.graph import Graph, NotFound
+from bot.graph import Graph
 from bot.inbound import ServiceUrls, TokenGate
-from bot.intents import Grammar, NotUnderstood, Understood
+from bot.intents import Grammar
 from bot.measured_store import MeasuredStore, engine_of
 from bot.metrics import Meter, Metrics
 from bot.monitoring import monitored
+from bot.one_question import OneQuestion
 from bot.outlet import ConnectorOutlet
-from bot.people import NotAllowed, People, Person, Policy, Role, may_ask_about
+from bot.people import People, Policy
 from bot.probe_watch import ProbeWatch
 from bot.probes import ProbeSide, open_probes
 from bot.reach import NOTHING_TRIED, JsonObject, Reach, Tried
 from bot.readiness import Readiness
 from bot.relay.client import NoProbes, Probes
 from bot.relay.contacts import SILENT_AFTER
-from bot.relay.envelope import PrivateKey
-from bot.relay.signing_key import SigningKeyError, signing_key
 from bot.settings import RefusedSettings, Settings
 from bot.signing_keys import KeySet
 from bot.store import Store, StoreError
@@ -59,7 +50,6 @@ from bot.stored_threads import Threads
 from bot.teams import TeamsAdapter
 from bot.timed_listener import TimedListener
 from bot.tried import StoredTried
-from bot.understanding import Question, Unserved, Whom, answered
 from bot.watchdog import Watchdog
 from bot.witness import AuditWitness
 from skills.acts import ACTIONS
@@ -72,17 +62,6 @@ log = logging.getLogger("whysync.app")
 GRAMMAR = Grammar(vocabulary(SKILLS), NAMES, defaults=DEFAULTS)
 DRAIN = 17.0
 """Seconds for what runs to end; the rest of twenty is for closing what it used."""
-
-
-def credential_of(settings: Settings) -> AsyncTokenCredential:
-    """The app's own identity, for Graph and for the Connector."""
-    kind, _, detail = settings.app_credential.partition(":")
-    if kind == "managed_identity":
-        return ManagedIdentityCredential(client_id=detail or settings.app_id)
-    tenant, app = settings.app_tenant_id or "", settings.app_id or ""
-    if kind == "certificate":
-        return CertificateCredential(tenant, app, certificate_path=detail)
-    return ClientSecretCredential(tenant, app, Path(detail).read_text(encoding="utf-8").strip())
 
 
 @asynccontextmanager
@@ -103,87 +82,7 @@ def reach_of(graph: Graph, clock: Clock, probes: Probes | None = None, tried: Tr
 
 async def ask(text: str, role: str, reach: Reach, graph: Graph) -> Answer:
     """One question without a chat, as `admin`, `helpdesk`, `viewer` or `self:UPN`."""
-    understood = GRAMMAR.understand(text)
-    given, intent = await _answered(text, understood, role, reach, graph)
-    at = given.document["at"] or reach.clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
-    return replace(given, document={**given.document, "at": at, "intent": intent, "text": plain(given.card)})
-
-
-async def _answered(
-    text: str, understood: Understood | NotUnderstood, role: str, reach: Reach, graph: Graph
-) -> tuple[Answer, str | None]:
-    """The answer, and the intent that was answered."""
-    intent = understood.intent if isinstance(understood, Understood) else None
-    try:
-        person = await _asker(role, graph) if isinstance(understood, Understood) else Person("", "", frozenset())
-
-        async def run(question: Question) -> tuple[Answer, str | None]:
-            reading = question.reading
-            return await _run(question.skill, text, reading, person, reach), reading.intent
-
-        given = await answered(SKILLS, understood, person, run)
-    except NotAllowed as refusal:
-        return _bare(text, refusal.reason, Outcome.NOT_ALLOWED), intent
-    except NotFound:
-        return _bare(text, f"{role} names nobody in this tenant.", Outcome.NOT_FOUND), intent
-    except SourceError as error:
-        return _bare(text, error.reason, Outcome.UNREACHABLE), intent
-    match given:
-        case NotUnderstood():
-            examples = "; ".join(each.example for each in given.nearest)
-            sentence = f"I did not understand that. You could ask: {examples}"
-            return _bare(text, sentence, Outcome.NOT_UNDERSTOOD), None
-        case Unserved():
-            return _bare(text, given.line, Outcome.CANNOT_TELL), given.reading.intent
-        case Whom():
-            return _bare(text, WHOM, Outcome.NOT_FOUND), given.reading.intent
-        case _:
-            return given
-
-
-async def _run(skill: Skill[Any] | Command, text: str, reading: Understood, person: Person, reach: Reach) -> Answer:
-    simply = Role.ADMIN not in person.roles
-    question = Ask(
-        text,
-        reading.intent,
-        reading.slots,
-        person.object_id,
-        plain=simply,
-        case_id=secrets.token_hex(4),
-        may=May(may_ask_about(person.roles)),
-    )
-    return await answer(skill, question, reach)
-
-
-async def _asker(role: str, graph: Graph) -> Person:
-    kind, _, name = role.partition(":")
-    if kind != Role.SELF.value:
-        return Person("", kind, frozenset({Role(kind)}))
-    body = await graph.get("/users/{user}", user=quote(name, safe="@.-_'+"), needs="User.Read.All")
-    return Person(str(body.get("id")), name, frozenset({Role.SELF}))
-
-
-def _bare(text: str, sentence: str, outcome: Outcome) -> Answer:
-    """An answer that no skill gave, in the shape of all others."""
-    document: dict[str, Any] = {
-        "verdict": 1,
-        "at": None,
-        "subject": {"asked": text, "kind": "user", "ids": {}, "candidates": []},
-        "state": "ambiguous" if outcome is Outcome.NOT_FOUND else "cannot_tell",
-        "headline": sentence,
-        "causes": [],
-        "also": [],
-        "ruledOut": [],
-        "undecided": [],
-        "settle": {"check": "the question", "who": "helpdesk", "how": sentence},
-        "trace": [],
-        "reach": {},
-        "next": {},
-        "sources": [],
-        "graphCalls": 0,
-        "tookMs": 0,
-    }
-    return Answer(card([title(sentence, state=outcome.value, tone=Tone.WARNING)], sentence), document, outcome)
+    return await OneQuestion(SKILLS, GRAMMAR, graph).answer(text, role, reach)
 
 
 @dataclass(frozen=True)
@@ -228,13 +127,13 @@ async def open_bot(
         gate = TokenGate(
             settings.app_id or "", settings.allowed_tenants, service_urls, clock, keys, unsigned_ok=settings.unsigned_ok
         )
-        token = await _connector_token(settings, clock, stack)
+        token = await connector_token(settings, clock, stack)
         people = People(policy, graph)
         connector, book = ConnectorClient(session, token, clock, service_urls), StoredReferences(store)
         outlet = ConnectorOutlet(connector, book)
         announce = ToTheInviter(book, outlet, asks_to_join)
-        credential = await _service_bus_credential(settings, stack)
-        key = await _signing_key(settings, credential)
+        credential = await service_bus_credential(settings, stack)
+        key = await signing_key_of(settings, credential)
         instance = f"{socket.gethostname()}-{settings.port}"
         chain = Chain(store, instance, clock, key, LogSink(), metrics)
         witness = AuditWitness(chain)
@@ -309,33 +208,8 @@ async def _store(settings: Settings, stack: AsyncExitStack) -> AsyncIterator[Sto
         raise RefusedSettings([f"WHYSYNC_STORE: {error.reason}"]) from error
 
 
-async def _service_bus_credential(settings: Settings, stack: AsyncExitStack) -> AsyncTokenCredential | None:
-    """For a namespace by name and for a key vault; a connection string holds its own key."""
-    by_name = bool(settings.servicebus) and "=" not in (settings.servicebus or "")
-    in_vault = (settings.signing_key or "").startswith("https://")
-    return await stack.enter_async_context(credential_of(settings)) if by_name or in_vault else None
-
-
-async def _signing_key(settings: Settings, credential: AsyncTokenCredential | None) -> PrivateKey | None:
-    """For the audit and for probes. Raises RefusedSettings where there is one and it cannot be had."""
-    if settings.signing_key is None:
-        return None
-    try:
-        return await signing_key(settings.signing_key, credential, local=settings.local)
-    except SigningKeyError as error:
-        raise RefusedSettings([f"WHYSYNC_SIGNING_KEY: {error.reason}"]) from error
-
-
 DOOR = web.AppKey("door", Door)
 DRAINING = web.AppKey("draining", asyncio.Event)
-
-
-async def _connector_token(settings: Settings, clock: Clock, stack: AsyncExitStack) -> ConnectorToken | None:
-    if settings.connector_token:
-        return StaticToken(settings.connector_token)
-    if settings.app_id is None:
-        return None
-    return CachedToken(await stack.enter_async_context(credential_of(settings)), clock)
 
 
 def _report_lag(seconds: float) -> None:

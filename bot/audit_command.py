@@ -45,7 +45,7 @@ def _credential(settings: Settings) -> AsyncTokenCredential | None:
     in_azure = settings.store.startswith("https://") or (settings.signing_key or "").startswith("https://")
     if not in_azure:
         return None
-    from bot.app import credential_of  # here, so that a file is looked at without all that serves
+    from bot.credentials import credential_of  # here, so that a file is looked at without all that serves
 
     return credential_of(settings)
 

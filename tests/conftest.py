@@ -26,6 +26,7 @@ UNHURRIED = {
     "bot/test_audit_chain.py",
     "bot/test_breadth.py",
     "bot/test_deciding.py",
+    "bot/test_doctor.py",
     "bot/test_execution.py",
     "bot/test_graph.py",
     "bot/test_manifest.py",
@@ -82,6 +83,7 @@ UNHURRIED = {
     "skills/test_rules_half_seen.py",
     "skills/test_rules_real_probes.py",
     "skills/test_rules_site_gaps.py",
+    "skills/test_selftest.py",
     "skills/test_unsearched.py",
     "skills/test_views.py",
     "store/test_azurite.py",
@@ -91,6 +93,7 @@ UNHURRIED = {
     "test_cli.py",
     "test_conversations.py",
     "test_doctor_command.py",
+    "test_next_steps.py",
     "test_serve.py",
     "test_two_instances.py",
 }

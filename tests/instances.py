@@ -315,13 +315,17 @@ def _settings(
     file = folder / "signing.key"
     file.touch(mode=0o600)
     file.write_text(b64(key.seed), encoding="ascii")
+    policy = folder / "policy.toml"
+    policy.write_text(
+        f"{POLICY.read_text(encoding='utf-8')}\n[limits]\nquestions_per_minute = 120\n", encoding="utf-8"
+    )
     return {
         "LOCAL": "1",
         "APP_TENANT_ID": TENANT_ID,
         "GRAPH_URL": graph,
         "GRAPH_TOKEN": tokens[0],
         "CONNECTOR_TOKEN": tokens[1],
-        "POLICY": str(POLICY),
+        "POLICY": str(policy),
         "STORE": store,
         "SERVICEBUS": relay.for_bot,
         "SIGNING_KEY": str(file),

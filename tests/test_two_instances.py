@@ -145,7 +145,7 @@ async def test_a_rolling_restart_in_a_stream_of_questions_loses_none_and_answers
     streaming = True
 
     async def stream() -> None:
-        """No faster than two people may ask."""
+        """Two people, as fast as people are."""
         for who, text in itertools.cycle(itertools.product(ASKERS, (NETWORK, "logs for jdoe"))):
             if not streaming:
                 return

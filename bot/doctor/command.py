@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from bot.acts import Action
-from bot.app import credential_of, open_graph, reach_of
+from bot.app import open_graph, reach_of
 from bot.clock import Clock, SystemClock
+from bot.credentials import credential_of
 from bot.doctor.configured import forgiving, safe_to_ask
 from bot.doctor.findings import Check, State
 from bot.doctor.parts import OwnParts

@@ -101,7 +101,7 @@ def _silent(url: str, why: str) -> Line:
 
 async def _door(session: aiohttp.ClientSession, url: str) -> Line:
     """Only knocked at: nothing is posted."""
-    async with session.get(URL(url).with_path(MESSAGES_PATH), allow_redirects=False) as answer:
+    async with session.get(URL(url) / MESSAGES_PATH.lstrip("/"), allow_redirects=False) as answer:
         status = answer.status
     if status in OPEN:
         told = f"{url}{MESSAGES_PATH} is there. That Azure Bot has this very address cannot be seen from here."

@@ -34,8 +34,9 @@ async def all_jobs(reach: Reach) -> Jobs:
     )
     found: list[SyncJob] = []
     configurations: list[Configuration] = []
+    nothing_read = all(isinstance(each, BaseException) for each in answers)  # says something of us, not of one of them
     for principal, bodies in zip(principals.rows, answers, strict=True):
-        if isinstance(bodies, BaseException) and (len(answers) == 1 or not isinstance(bodies, SourceError)):
+        if isinstance(bodies, BaseException) and (nothing_read or not isinstance(bodies, SourceError)):
             raise bodies
         read = None if isinstance(bodies, BaseException) else bodies
         found += [SyncJob.from_graph(body, principal) for body in read or ()]

@@ -30,7 +30,8 @@ LATER: Final = ("why isn't jdoe syncing",)
 PAUSE: Final = 31.0
 """Longer than anything is remembered, so that a later question is as long as the first one."""
 STARTS: Final = 4
-GREETINGS: Final = 30
+GREETINGS: Final = 20
+"""Fewer than anybody may send in ten seconds."""
 POLICY: Final = f'person_key = "objectId"\n[roles]\nadmin = {{ groups = ["{ADMINS_GROUP}"] }}\n'
 
 

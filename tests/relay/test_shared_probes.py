@@ -3,113 +3,23 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import pytest
-from little_store import LittleStore
-from pair import BOT_KEY, FLOOR, TENANT, LinkPair, MemoryRegistry, StepClock, TestProbe, running, said, settled
+from pair import TENANT, TestProbe, running, said
+from two_bots import Instance, Town
 
 from bot.evidence import SourceError
 from bot.patience import patiently
-from bot.relay import letters
-from bot.relay.client import CheckAnswer, ProbeContact
 from bot.relay.envelope import EnrolledProbe, Outcome, Run, Say
-from bot.relay.exchange import Exchange, Opened
-from bot.relay.fallback_door import FallbackDoor, Told
-from bot.relay.letters import Letters, Serve, Unheard
+from bot.relay.fallback_door import Told
 from bot.relay.link import Way
 from bot.relay.ownership import TAKE_AFTER, YIELD_AFTER
-from bot.relay.shared import SharedProbes
 from bot.relay.wire import ForgedError, RefusedError
-from bot.store import Conflict, Row, Unavailable, Write
+from bot.store import Unavailable
 
 T = TypeVar("T")
-
-
-class View:
-    """One instance's sight of the store, which can be taken from it."""
-
-    def __init__(self, store: LittleStore) -> None:
-        self._store, self.cut = store, False
-        self.used: list[str] = []
-
-    async def get(self, ns: str, pk: str, rk: str) -> Row | None:
-        self._look(ns)
-        return await self._store.get(ns, pk, rk)
-
-    async def put(self, ns: str, pk: str, writes: Sequence[Write]) -> list[str]:
-        self._look(ns)
-        return await self._store.put(ns, pk, writes)
-
-    async def scan(
-        self, ns: str, pk: str, lo: str = "", hi: str = "~", limit: int = 500, token: str | None = None
-    ) -> tuple[list[Row], str | None]:
-        self._look(ns)
-        return await self._store.scan(ns, pk, lo, hi, limit, token)
-
-    def _look(self, ns: str) -> None:
-        self.used.append(ns)
-        if self.cut:
-            raise Unavailable("The store cannot be reached.")
-
-
-class Instance:
-    def __init__(self, town: "Town", name: str) -> None:
-        self.view, self.door = View(town.store), FallbackDoor(town.clock)
-        links = [town.relay.bot, self.door]
-
-        def make(opened: Opened) -> Exchange:
-            return Exchange(
-                town.registry, BOT_KEY, links, town.clock, tenant=TENANT, floor=FLOOR, instance=name, opened=opened
-            )
-
-        self.probes = SharedProbes(self.view, town.registry, make, self.door, town.clock, tenant=TENANT, me=name)
-        self.door._hears = self.door._elsewhere = self.probes  # type: ignore[assignment]  # as its routes would
-
-    async def killed(self) -> None:
-        """Nothing is handed over, nothing is said to anybody."""
-        self.view.cut = True
-        for task in self.probes._tasks:
-            task.cancel()
-        await asyncio.gather(*self.probes._tasks, return_exceptions=True)
-
-
-class Town:
-    """Two instances on one store and one relay, and a probe."""
-
-    def __init__(self) -> None:
-        self.clock, self.store = StepClock(), LittleStore()
-        self.relay = LinkPair(Way.RELAY, self.clock)
-        self.probe = TestProbe("SRV-A", self.clock)
-        self.probe.connect(self.relay.probe("SRV-A"))
-        self.registry = MemoryRegistry(self.probe)
-        self.one, self.two = Instance(self, "one"), Instance(self, "two")
-
-    async def while_time_passes(self, work: Coroutine[Any, Any, T]) -> T:
-        task = asyncio.create_task(work)
-        await settled()
-        while not task.done():
-            await self.clock.pass_(0.1)
-        return task.result()
-
-    async def contact(self, instance: Instance) -> ProbeContact:
-        (contact,) = await self.while_time_passes(instance.probes.contacts())
-        return contact
-
-    async def ask(self, instance: Instance, check: str = "dns", **args: str) -> tuple[CheckAnswer, ...]:
-        return await self.while_time_passes(instance.probes.ask(check, args))
-
-    def lasting(self, seconds: float) -> None:
-        async def run(_: Mapping[str, str]) -> Outcome:
-            await self.clock.sleep(seconds)
-            return said(["done"])
-
-        self.probe.checks["tcp"] = run
-
-    @property
-    def letters(self) -> list[str]:
-        return [rk for ns, _, rk in self.store.rows if ns == "letters"]
 
 
 @pytest.fixture
@@ -393,83 +303,6 @@ async def test_polls_held_for_a_dead_owner_end_with_it(town: Town) -> None:
     await town.clock.pass_(13.0)
     assert polling.done()
     assert polling.result() == Told(200)
-
-
-# Letters.
-
-
-@asynccontextmanager
-async def writing(town: Town, serve: Serve, view: View) -> AsyncIterator[tuple[Letters, Letters]]:
-    here, there = (Letters(one, TENANT, me, town.clock, lambda: True) for one, me in ((town.store, "a"), (view, "b")))
-    tasks = [asyncio.create_task(here.run(serve)), asyncio.create_task(there.run(serve))]
-    try:
-        yield here, there
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def test_a_letter_that_cannot_be_deleted_is_read_once() -> None:
-    town, served = Town(), []
-
-    async def serve(subject: str, body: Any) -> Any:
-        served.append(body)
-        return subject
-
-    class Stuck(View):
-        async def put(self, ns: str, pk: str, writes: Sequence[Write]) -> list[str]:
-            if any(each.value is None for each in writes):
-                raise Conflict("Not now.")
-            return await super().put(ns, pk, writes)
-
-    async with writing(town, serve, Stuck(town.store)) as (here, _):
-        assert await town.while_time_passes(here.ask("b", "hello", 1, 5.0)) == "hello"
-        await town.clock.pass_(10.0)
-    assert served == [1]
-
-
-async def test_a_letter_to_nobody_ends_with_its_time_and_is_swept(monkeypatch: pytest.MonkeyPatch) -> None:
-    town = Town()
-
-    async def serve(subject: str, body: Any) -> Any:
-        return None
-
-    async with writing(town, serve, View(town.store)) as (here, _):
-        with pytest.raises(TimeoutError):
-            await town.while_time_passes(here.ask("nobody", "hello", 1, 5.0))
-        assert len(town.letters) == 1
-        town.clock.jumped = 1_000.0
-        monkeypatch.setattr(letters, "SWEEP_EVERY", 1.0)
-        await town.clock.pass_(5.0)
-    assert town.letters == []
-
-
-async def test_a_letter_that_is_none_is_thrown_away_and_the_next_one_read() -> None:
-    town = Town()
-
-    async def serve(subject: str, body: Any) -> Any:
-        return body
-
-    async with writing(town, serve, View(town.store)) as (here, _):
-        for number, value in enumerate([{"v": 1, "of": 1, "is": "?"}, {"v": 9, "of": 1, "is": ""}, {}]):
-            await town.store.put("letters", TENANT, [Write(f"b.{number:013d}.x.00", value)])
-        assert await town.while_time_passes(here.ask("b", "hello", [1], 5.0)) == [1]
-        assert town.letters == []
-
-
-async def test_whoever_is_gone_is_not_waited_for() -> None:
-    town = Town()
-
-    async def serve(subject: str, body: Any) -> Any:
-        await asyncio.sleep(3600)
-
-    async with writing(town, serve, View(town.store)) as (here, _):
-        asked = asyncio.create_task(here.ask("b", "hello", 1, 60.0))
-        await town.clock.pass_(1.0)
-        here.abandon("b")
-        with pytest.raises(Unheard, match="gone"):
-            await asked
 
 
 def _said(said: Say | None) -> str:

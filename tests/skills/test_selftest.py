@@ -158,16 +158,7 @@ DECIDES = {
 """On what the answer about jdoe rests."""
 
 
-JOBS_BLAMED = "a configuration whose jobs may not be read is called broken: all_jobs does not raise as it says"
-ASKED = [
-    pytest.param(each, id=each.name, marks=pytest.mark.xfail(strict=True, reason=JOBS_BLAMED))
-    if each.name == "Synchronization.Read.All"
-    else pytest.param(each, id=each.name)
-    for each in PERMISSIONS
-]
-
-
-@pytest.mark.parametrize("each", ASKED)
+@pytest.mark.parametrize("each", PERMISSIONS, ids=lambda each: each.name)
 async def test_without_a_permission_there_is_an_answer_all_the_same(each: Permission) -> None:
     async with looked(without(each)[0]) as site:
         given = await site.asked("why isn't jdoe syncing")
