@@ -181,11 +181,14 @@ class Gathering(Generic[S, R]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        """Whatever needs no subject is asked right away."""
-        for each in self._collectors:
-            if each.early is not None:
-                self._start(each, partial(each.early, self._reach))
+        """Whatever needs no subject is asked beside what the block does first."""
+        self._tasks.add(asyncio.create_task(self._ask_early(), name="collect early"))
         return self
+
+    async def _ask_early(self) -> None:
+        await asyncio.sleep(0)  # the block settles whom it is about, and all the others wait for that: its calls go first
+        early = [(each, each.early) for each in self._collectors if each.early is not None]
+        await asyncio.gather(*(self._start(each, partial(asks, self._reach)) for each, asks in early))
 
     def ask_about(self, subject: S) -> None:
         for each in self._collectors:
@@ -206,8 +209,10 @@ class Gathering(Generic[S, R]):
         facts = {**self._facts, Gaps: Gaps(Record("gaps/-", self._reach.clock.now()), tuple(self._gaps))}
         return Evidence(facts, tuple(sorted(self._sources, key=lambda source: order[source.name])))
 
-    def _start(self, each: Collector[S, R, Any], asking: Asking) -> None:
-        self._tasks.add(asyncio.create_task(self._collect(each, asking), name=f"collect {each.source}"))
+    def _start(self, each: Collector[S, R, Any], asking: Asking) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._collect(each, asking), name=f"collect {each.source}")
+        self._tasks.add(task)
+        return task
 
     async def _collect(self, each: Collector[S, R, Any], asking: Asking) -> None:
         began = asyncio.get_running_loop().time()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bot.act_approvers import USER
@@ -26,17 +26,18 @@ WHERE_GROUPS: Final = "Entra admin centre > Groups"
 
 
 def loaded(settings: Settings, actions: Mapping[str, Action]) -> Policy | Line:
-    """The policy as the file has it now, or why there is none."""
+    """The policy as the file has it now and the settings narrow it, as the bot goes by it; or why there is none."""
     path = settings.policy
     if path is None:
         fix = "Write one (docs/policy.md) and set WHYSYNC_POLICY to it."
         return POLICY.missing("WHYSYNC_POLICY is not set.", NOBODY, fix)
     try:
-        return Policy.load(path, actions)
+        policy = Policy.load(path, actions)
     except RefusedPolicy as refusal:
         more = f" (and {len(refusal.lines) - 1} more)" if len(refusal.lines) > 1 else ""
         fix = f"whysync policy check {path}"
         return POLICY.missing(f"{refusal.lines[0]}{more}", NOBODY, fix)
+    return replace(policy, read_only=policy.read_only or settings.read_only)
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ class Ruling:
         if isinstance(policy, Line):
             return []
         if policy.read_only:
-            return [APPROVERS.ok("actions.read_only: nothing is asked for, approved or run.")]
+            why = "WHYSYNC_READ_ONLY" if self.settings.read_only else "actions.read_only"
+            return [APPROVERS.ok(f"{why}: nothing is asked for, approved or run.")]
         wanted = [op for op in sorted(self.actions) if policy.quorum(op, self.actions[op])]
         groups = sorted({group for op in wanted for group in policy.approvers(op).groups})
         accounts = dict(zip(groups, await asyncio.gather(*map(self._members, groups)), strict=True))

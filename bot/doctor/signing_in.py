@@ -40,10 +40,10 @@ async def token(settings: Settings, make: MakeCredential) -> str | None:
             return (await credential.get_token(SCOPE)).token
     except AzureError as error:
         raise NoToken(_first_line(error)) from error
+    except TimeoutError as error:  # before OSError, which it is one of
+        raise NoToken(f"Microsoft Entra gave no token within {TOKEN_WITHIN:.0f} s.") from error
     except (OSError, ValueError) as error:
         raise NoToken(f"The credential cannot be used: {type(error).__name__}.") from error
-    except TimeoutError as error:
-        raise NoToken(f"Microsoft Entra gave no token within {TOKEN_WITHIN:.0f} s.") from error
 
 
 def _first_line(error: AzureError) -> str:
