@@ -7,11 +7,9 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, Final
 
 from azure.core.credentials import TokenCredential
-from azure.identity import CertificateCredential, ClientSecretCredential, ManagedIdentityCredential
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
@@ -19,6 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from bot.credentials import blocking_credential_of
 from bot.monitoring import END_WITHIN, ended_within
 from bot.outgoing import AllowedLines, AllowedSpans, Delivery, LinesOut, NoticedLines, NoticedSpans
 from bot.settings import RefusedSettings, Settings
@@ -66,8 +65,12 @@ class AzureMonitor:
             "read_timeout": ATTEMPT,
         }
         delivery = Delivery()
-        spans = NoticedSpans(AzureMonitorTraceExporter(**options), delivery)
-        lines = NoticedLines(AzureMonitorLogExporter(**options), delivery)
+        try:
+            spans = NoticedSpans(AzureMonitorTraceExporter(**options), delivery)
+            lines = NoticedLines(AzureMonitorLogExporter(**options), delivery)
+            numbers = AzureMonitorMetricExporter(**options)
+        except ValueError as error:
+            raise RefusedSettings([f"WHYSYNC_APPLICATIONINSIGHTS: {error}"]) from error
         limits: dict[str, Any] = {
             "max_queue_size": QUEUE,
             "max_export_batch_size": BATCH,
@@ -77,9 +80,7 @@ class AzureMonitor:
         self._spans.add_span_processor(AllowedSpans(BatchSpanProcessor(spans, **limits)))
         self._lines = LoggerProvider(resource=resource, shutdown_on_exit=False)
         self._lines.add_log_record_processor(AllowedLines(BatchLogRecordProcessor(lines, **limits)))
-        self.reader: MetricReader = PeriodicExportingMetricReader(
-            AzureMonitorMetricExporter(**options), NUMBERS_EVERY * 1000, ATTEMPT * 1000
-        )
+        self.reader: MetricReader = PeriodicExportingMetricReader(numbers, NUMBERS_EVERY * 1000, ATTEMPT * 1000)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -96,13 +97,5 @@ class AzureMonitor:
 
 
 def _credential(settings: Settings) -> TokenCredential | None:
-    """The app's own identity; it needs the role Monitoring Metrics Publisher. The library wants one that blocks."""
-    if settings.local:
-        return None
-    kind, _, detail = settings.app_credential.partition(":")
-    if kind == "managed_identity":
-        return ManagedIdentityCredential(client_id=detail or settings.app_id)
-    tenant, app = settings.app_tenant_id or "", settings.app_id or ""
-    if kind == "certificate":
-        return CertificateCredential(tenant, app, certificate_path=detail)
-    return ClientSecretCredential(tenant, app, Path(detail).read_text(encoding="utf-8").strip())
+    """The app's own identity, which needs the role Monitoring Metrics Publisher."""
+    return None if settings.local else blocking_credential_of(settings)

@@ -186,7 +186,7 @@ class Gathering(Generic[S, R]):
         return self
 
     async def _ask_early(self) -> None:
-        await asyncio.sleep(0)  # the block settles whom it is about, and all the others wait for that: its calls go first
+        await asyncio.sleep(0)  # the block's own calls go first: it settles whom all the others are about
         early = [(each, each.early) for each in self._collectors if each.early is not None]
         await asyncio.gather(*(self._start(each, partial(asks, self._reach)) for each, asks in early))
 
