@@ -11,8 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.command_help import COMMANDS
+
 if TYPE_CHECKING:
     from bot.answering import Answer
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  # it has no public name
 
 EXIT_REFUSED = 2
 EXITS = {
@@ -23,7 +27,7 @@ EXITS = {
     "not found": 6,
     "unreachable": 7,
 }
-ASK_EXITS = "exit: 0 answered, 3 cannot tell, 4 not allowed, 5 not understood, 6 not found or ambiguous, 7 unreachable"
+ROLES = "admin, helpdesk, viewer, approver or self:UPN"
 STORIES = (
     "healthy",
     "servicebus-blocked",
@@ -40,45 +44,39 @@ def parser() -> argparse.ArgumentParser:
     whysync = argparse.ArgumentParser(
         prog="whysync",
         description="Finds out why somebody does not sync from Active Directory to Entra ID by Cloud Sync.",
-        epilog='Begin with: whysync demo. Then ask: "why isn\'t jdoe syncing"',
+        epilog='Begin with: whysync demo. Then ask: "why isn\'t jdoe syncing". More: whysync COMMAND --help',
     )
     commands = whysync.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _demo(commands.add_parser("demo", help="everything on this machine: a simulated tenant, the bot and a chat page"))
-    commands.add_parser(
-        "serve",
-        help="the bot in production, configured by WHYSYNC_ settings in the environment",
-        description="Exits with 2 and one line for each setting that is refused.",
-    ).set_defaults(run=_run_serve)
-    ask = "one question against the tenant that the WHYSYNC_ settings name (docs/settings.md)"
-    _ask(commands.add_parser("ask", help=ask, description=f"Asks {ask}.", epilog=ASK_EXITS))
-    _doctor(commands.add_parser("doctor", help="what of the bot and its tenant works, what misses, and the fix"))
-    _replay(commands.add_parser("replay", help="one question against a case file, with no tenant", epilog=ASK_EXITS))
-    _score(commands.add_parser("score", help="replays every labelled case of a folder and prints the scoreboard"))
-    _probe(commands.add_parser("probe", help="on an on-premises server: what it can see and reach"))
-    _policy(commands.add_parser("policy", help="the policy file: whether it is sound, and whom it lets through"))
-    _audit(commands.add_parser("audit", help="the record of what was asked for, decided and done"))
-    _manifest(commands.add_parser("manifest", help="builds the app package that Teams is given"))
+    _demo(_command(commands, "demo"))
+    _command(commands, "serve").set_defaults(run=_run_serve)
+    _ask(_command(commands, "ask"))
+    _doctor(_command(commands, "doctor"))
+    _replay(_command(commands, "replay"))
+    _score(_command(commands, "score"))
+    _probe(_command(commands, "probe"))
+    _policy(_command(commands, "policy"))
+    _audit(_command(commands, "audit"))
+    _manifest(_command(commands, "manifest"))
     return whysync
+
+
+def _command(commands: "Commands", *name: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name[-1], **COMMANDS[" ".join(name)]._asdict())
 
 
 def _audit(command: argparse.ArgumentParser) -> None:
     kinds = command.add_subparsers(dest="audit_command", required=True, metavar="COMMAND")
-    verify = kinds.add_parser(
-        "verify", help="whether it is whole", epilog="exit: 0 whole, 1 not whole (the first line names the flaw)"
-    )
+    verify = _command(kinds, "audit", "verify")
     files = "exported files, and kept checkpoints; without any, the store of WHYSYNC_STORE"
     verify.add_argument("files", nargs="*", type=Path, metavar="FILE", help=files)
-    verify.add_argument("--key", action="append", default=[], help="a public key that may have signed checkpoints")
-    kinds.add_parser("export", help="writes it to standard output, one JSON document a line")
+    verify.add_argument(
+        "--key", action="append", default=[], metavar="PUBLIC_KEY", help="that may have signed checkpoints"
+    )
+    _command(kinds, "audit", "export")
     command.set_defaults(run=_run_audit)
 
 
 def _manifest(command: argparse.ArgumentParser) -> None:
-    command.description = (
-        "Builds the zip that a Teams administrator uploads: two icons, and the manifest, filled from WHYSYNC_APP_ID, "
-        "WHYSYNC_PUBLIC_URL and WHYSYNC_ORGANIZATION. Microsoft's schema is asked first; there is no secret in it."
-    )
-    command.epilog = "exit: 0 written, 2 not, with a line for each thing that misses or is wrong. See docs/teams-app.md"
     default = Path("whysync-teams-app.zip")
     command.add_argument("--out", type=Path, default=default, metavar="FILE.zip", help=f"default {default}")
     version = "as Teams sees it; an update needs a higher one than what was uploaded (default: WhySync's own)"
@@ -87,26 +85,20 @@ def _manifest(command: argparse.ArgumentParser) -> None:
 
 
 def _demo(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--port", type=int, default=3978, help="where the chat page is served (default 3978)")
-    command.add_argument("--story", default="healthy", help=f"what is wrong: {', '.join(STORIES)}")
+    command.add_argument("--port", type=_port, default=3978, help="where the chat page is served (default 3978)")
+    command.add_argument("--story", default="healthy", help=f"what is wrong: {', '.join(STORIES)} (default healthy)")
     command.add_argument("--no-browser", action="store_true", help="do not open the chat page")
     command.set_defaults(run=_run_demo)
 
 
 def _ask(command: argparse.ArgumentParser) -> None:
     command.add_argument("question", help='for example "why isn\'t jdoe syncing"')
-    command.add_argument("--as", dest="role", default="admin", type=_role, help="admin, helpdesk, viewer or self:UPN")
+    command.add_argument("--as", dest="role", default="admin", type=_role, help=f"{ROLES} (default admin)")
     command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
     command.set_defaults(run=_run_ask)
 
 
 def _doctor(command: argparse.ArgumentParser) -> None:
-    command.description = (
-        "Looks at every permission, the licence, the log, the relay, the store, keys, probes, the policy and the public"
-        " address, with the WHYSYNC_ settings of this environment. Changes nothing but one row of the store, which it"
-        " deletes again. What each line means: docs/doctor.md. In a chat, for admins: selftest."
-    )
-    command.epilog = "exit: 0 nothing is missing, 1 something is"
     command.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
     command.set_defaults(run=_run_doctor)
 
@@ -121,28 +113,26 @@ def _replay(command: argparse.ArgumentParser) -> None:
 def _score(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", type=Path, help="a folder of case files with a gold label")
     command.add_argument("--json", action="store_true", help="the scoreboard as one JSON document")
-    command.add_argument("--quick", action="store_true", help="leave out taking each decisive record away")
+    command.add_argument("--quick", action="store_true", help="leave out taking records away: under a minute")
     command.set_defaults(run=_run_score)
 
 
 def _probe(command: argparse.ArgumentParser) -> None:
     kinds = command.add_subparsers(dest="probe_command", required=True, metavar="COMMAND")
-    check = kinds.add_parser("check", help="runs checks here and now and names causes and fixes; needs no bot")
+    check = _command(kinds, "probe", "check")
     check.add_argument("names", nargs="*", metavar="NAME", help="checks (dns, tcp, tls…), hosts of the list, or roles")
     check.add_argument("--json", action="store_true", help="one JSON document on standard output, and nothing else")
-    check.add_argument("--policy", type=Path, help="the local policy file: tenant, cloud, servicebus, hosts, dns")
+    check.add_argument("--policy", type=Path, metavar="FILE", help="the local policy file (docs/probe.md)")
     check.add_argument("--tenant", metavar="ID", help="the tenant's id, which is part of a host's name")
     check.add_argument("--long", action="store_true", help="hold the quiet WebSocket for four minutes")
     check.add_argument("--record", type=Path, metavar="FILE", help="also keep what Windows answered, in a new file")
-    check.add_argument("--scrub", action="store_true", help="with other names for server, domain and accounts")
+    check.add_argument("--scrub", action="store_true", help="give server, domain and accounts other names there")
     check.set_defaults(run=_run_probe_check)
-    enrol = kinds.add_parser(
-        "enrol", help="makes this server known to the bot, with a token that the bot gave an admin"
-    )
+    enrol = _command(kinds, "probe", "enrol")
     enrol.add_argument("token", help="the line that the bot wrote; - reads it from standard input")
-    run = kinds.add_parser("run", help="answers the bot's questions about this server until it is ended")
+    run = _command(kinds, "probe", "run")
     for each in (enrol, run):
-        each.add_argument("--policy", type=Path, help="the local policy file (docs/probe.md)")
+        each.add_argument("--policy", type=Path, metavar="FILE", help="the local policy file (docs/probe.md)")
         each.add_argument("--state", type=Path, metavar="DIR", help="the folder with this probe's key and logs")
     enrol.set_defaults(run=_run_probe_enrol)
     run.set_defaults(run=_run_probe_run)
@@ -150,15 +140,17 @@ def _probe(command: argparse.ArgumentParser) -> None:
 
 def _policy(command: argparse.ArgumentParser) -> None:
     kinds = command.add_subparsers(dest="policy_command", required=True, metavar="COMMAND")
-    check = kinds.add_parser("check", help="one line for each mistake, and what deserves a second look")
+    check = _command(kinds, "policy", "check")
     check.set_defaults(run=_run_policy_check)
-    trial = kinds.add_parser("try", help="whom the file would let through, on past asks or on a question")
+    trial = _command(kinds, "policy", "try")
     for each in (check, trial):
         each.add_argument("file", type=Path, metavar="FILE", help="the policy file (docs/policy.md)")
     trial.add_argument("question", nargs="*", metavar="QUESTION", help='for example "why isn\'t jdoe syncing"')
     trial.add_argument("--past", type=Path, metavar="LOG", help="asks of the past, one JSON object a line")
     roles = ("admin", "helpdesk", "viewer", "approver", "self")
-    trial.add_argument("--as", dest="roles", action="append", choices=roles, help="of who asks; may be repeated")
+    trial.add_argument(
+        "--as", dest="roles", action="append", choices=roles, help="the role of whoever asks QUESTION; may be repeated"
+    )
     trial.add_argument("--channel", metavar="ID", help="where it is asked; the personal chat if left out")
     trial.add_argument("--against", type=Path, metavar="OLD", help="another policy file: what changes from it")
     trial.set_defaults(run=_run_policy_try)
@@ -167,7 +159,13 @@ def _policy(command: argparse.ArgumentParser) -> None:
 def _role(text: str) -> str:
     if text in ("admin", "helpdesk", "viewer", "approver") or (text.startswith("self:") and len(text) > len("self:")):
         return text
-    raise argparse.ArgumentTypeError("must be admin, helpdesk, viewer or self:UPN")
+    raise argparse.ArgumentTypeError(f"must be {ROLES}")
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError("must be a number from 0 to 65535 (0: any that is free)")
 
 
 def _run_demo(arguments: argparse.Namespace) -> int:
@@ -243,6 +241,8 @@ def _run_replay(arguments: argparse.Namespace) -> int:
 def _run_score(arguments: argparse.Namespace) -> int:
     from infra.local.score import score, table
 
+    if arguments.folder.is_dir() and not any(arguments.folder.glob("*.json")):
+        return _refused([f"{arguments.folder} holds no case files (*.json)"])
     try:
         board = asyncio.run(score(arguments.folder, ablate=not arguments.quick))
     except OSError as error:
@@ -327,8 +327,12 @@ def _run_policy_try(arguments: argparse.Namespace) -> int:
         pasts += past_asks(arguments.past.read_text(encoding="utf-8"), known) if arguments.past else []
     except RefusedPolicy as refusal:
         return _refused(refusal.lines)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        return _refused([f"{error.filename}: {error.strerror}"])
+    except ValueError as error:
         return _refused([str(error)])
+    if not arguments.question and not arguments.past:
+        return _refused(["There is nothing to try: give a QUESTION, or --past LOG"])
     sys.stdout.write(report(pasts, *policies))
     return 0
 

@@ -1,20 +1,25 @@
 """The `whysync` command: its exit codes, its one JSON document, its help and its refusals."""
 
+import argparse
 import asyncio
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from verdict_shape import wrong
 
-from bot.__main__ import EXITS, main
+from bot.__main__ import EXITS, main, parser
 from bot.answering import Outcome
 from bot.clock import SystemClock
+from bot.command_help import COMMANDS
+from infra.local.demo import POLICY
 from infra.local.graph import GraphServer
 from infra.local.world import World
 
@@ -133,15 +138,39 @@ def test_a_case_that_cannot_be_read_is_refused_in_one_line(content: str | None, 
 def test_a_role_that_does_not_exist_is_refused(run: Run) -> None:
     ended, out, err = run("ask", "is the sync running", "--as", "root")
     assert (ended, out) == (2, "")
-    assert "must be admin, helpdesk, viewer or self:UPN" in err
+    assert "must be admin, helpdesk, viewer, approver or self:UPN" in err
 
 
-@pytest.mark.parametrize("command", ["", "demo", "serve", "ask", "replay", "score"])
+def kinds(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    found = (action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return dict(next(found, {}))
+
+
+def all_commands(above: argparse.ArgumentParser, name: str = "") -> Iterator[str]:
+    for word, command in kinds(above).items():
+        yield (full := f"{name} {word}".strip())
+        yield from all_commands(command, full)
+
+
+@pytest.mark.parametrize("command", ["", *all_commands(parser())])
 def test_every_command_explains_itself(command: str, run: Run) -> None:
-    ended, out, _ = run(*[command] * bool(command), "--help")
+    ended, out, _ = run(*command.split(), "--help")
     assert ended == 0
-    assert out.startswith("usage: whysync")
-    assert f"whysync {command}".strip() in out
+    assert out.startswith(f"usage: whysync {command}".strip())
+    assert len(out.partition("\n\n")[2].partition("\n\n")[0]) > 50, "what it does"
+
+
+def test_what_commands_tell_of_themselves_is_of_commands_that_exist() -> None:
+    assert set(all_commands(parser())) == set(COMMANDS)
+    ends = [name for name in COMMANDS if not any(other.startswith(f"{name} ") for other in COMMANDS)]
+    assert [name for name in ends if not COMMANDS[name].epilog.startswith("exit: 0 ")] == []
+
+
+def test_the_page_that_help_names_is_there() -> None:
+    told = " ".join(f"{each.description} {each.epilog}" for each in COMMANDS.values())
+    pages = set(re.findall(r"(?:docs|tests)/[\w./-]+\.(?:md|json)", told))
+    assert len(pages) > 5
+    assert [page for page in pages if not (CASES.parents[1] / page).is_file()] == []
 
 
 def test_help_tells_what_an_exit_code_means(run: Run) -> None:
@@ -168,6 +197,29 @@ def test_a_scoreboard_is_a_table_or_one_json_document(run: Run, case: Written) -
 def test_a_folder_that_is_not_there_is_refused(run: Run, tmp_path: Path) -> None:
     ended, out, err = run("score", str(tmp_path / "gone"))
     assert (ended, out, err.count("\n")) == (2, "", 1)
+
+
+def test_a_folder_without_cases_is_no_perfect_score(run: Run, tmp_path: Path) -> None:
+    ended, out, err = run("score", str(tmp_path))
+    assert (ended, out, err.count("\n")) == (2, "", 1)
+    assert str(tmp_path) in err
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "abc", "²"])
+def test_a_port_that_cannot_be_is_refused(port: str, run: Run) -> None:
+    ended, out, err = run("demo", f"--port={port}")
+    assert (ended, out) == (2, "")
+    assert "0 to 65535" in err
+
+
+def test_trying_a_policy_on_nothing_is_refused(run: Run) -> None:
+    ended, out, err = run("policy", "try", str(POLICY))
+    assert (ended, out, err) == (2, "", "There is nothing to try: give a QUESTION, or --past LOG\n")
+
+
+def test_a_log_of_past_asks_that_is_not_there_is_named(run: Run, tmp_path: Path) -> None:
+    gone = tmp_path / "gone.jsonl"
+    assert run("policy", "try", str(POLICY), "--past", str(gone)) == (2, "", f"{gone}: No such file or directory\n")
 
 
 # As its own program, configured by the environment
@@ -239,6 +291,17 @@ def test_serving_without_an_app_is_refused(tmp_path: Path) -> None:
     ended = whysync("serve")
     assert ended.returncode == 2
     assert [line.partition(":")[0] for line in ended.stderr.splitlines()] == ["WHYSYNC_APP_ID", "WHYSYNC_POLICY"]
+
+
+def test_a_port_in_use_is_one_line_and_nothing_is_served(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        local = {"LOCAL": "1", "GRAPH_URL": "http://127.0.0.1:9", "PORT": port, "POLICY": str(POLICY)}
+        ended = whysync("serve", **local, APP_TENANT_ID="t", STORE=f"sqlite:///{tmp_path / 'store'}")
+    assert ended.returncode == 2, ended.stderr
+    last = ended.stderr.splitlines()[-1]
+    assert last == f"WHYSYNC_HOST, WHYSYNC_PORT: 127.0.0.1, port {port} is in use"
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_policy_with_mistakes_is_refused_with_one_line_each(tmp_path: Path) -> None:

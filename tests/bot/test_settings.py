@@ -161,3 +161,29 @@ def test_a_value_of_the_wrong_kind_is_one_line(name: str, value: str) -> None:
 def test_settings_cannot_be_changed_once_read() -> None:
     with pytest.raises(ValueError, match="frozen"):
         read().port = 1
+
+
+KEYED = "InstrumentationKey=00000000-0000-4000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    "value", ["IngestionEndpoint=https://in.example", "InstrumentationKey=abc;IngestionEndpoint=https://in.example"]
+)
+def test_numbers_are_sent_by_a_whole_key_or_the_start_is_refused(value: str, tmp_path: Path) -> None:
+    """What the library would stumble over is told before anything starts, and never repeated."""
+    [line] = refusals(**served(tmp_path, APPLICATIONINSIGHTS=value))
+    assert line.startswith("WHYSYNC_APPLICATIONINSIGHTS: a connection string with")
+    assert "abc" not in line
+
+
+@pytest.mark.parametrize("endpoint", ["https://", "http://in.example", "in.example"])
+def test_numbers_are_sent_to_a_named_https_address(endpoint: str, tmp_path: Path) -> None:
+    value = f"{KEYED};IngestionEndpoint={endpoint}"
+    assert refusals(**served(tmp_path, APPLICATIONINSIGHTS=value))
+    assert read(APPLICATIONINSIGHTS=f"{KEYED};IngestionEndpoint=https://in.example").applicationinsights
+
+
+@pytest.mark.parametrize("url", ["https://", "http://help.example", "javascript:alert(1)"])
+def test_people_are_sent_for_help_to_a_named_https_address(url: str, tmp_path: Path) -> None:
+    assert refusals(**served(tmp_path, SUPPORT_URL=url)) == ["WHYSYNC_SUPPORT_URL: must be https"]
+    assert read(SUPPORT_URL="https://help.example/x").support_url
