@@ -30,6 +30,7 @@ $(VENV)/created:
 
 # Compiling the 20,000 modules of msgraph-sdk would take longer than all the rest.
 $(VENV)/locked: requirements.lock $(VENV)/created
+	@echo "Installing what requirements.lock names: a minute or two, once."
 	$(PIP) install --quiet --no-compile --require-hashes -r requirements.lock
 	@touch $@
 

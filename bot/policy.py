@@ -111,7 +111,9 @@ class Policy:
     def load(cls, path: Path, acts: Mapping[str, Act] | None = None) -> "Policy":
         try:
             return cls.parse(tomllib.loads(path.read_text(encoding="utf-8")), acts)
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        except OSError as error:
+            raise RefusedPolicy([f"{path}: {error.strerror or error}"]) from None
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise RefusedPolicy([f"{path}: {error}"]) from None
 
     @classmethod

@@ -62,8 +62,10 @@ class World:
     def load(cls, path: Path) -> "World":
         try:
             text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CaseError(f"The case {path.name} cannot be read: {error}.") from error
+        except OSError as error:
+            raise CaseError(f"The case {path} cannot be read: {error.strerror or error}.") from error
+        except UnicodeDecodeError as error:
+            raise CaseError(f"The case {path} is not UTF-8: {error}.") from error
         try:
             document = json.loads(text)
         except (ValueError, RecursionError) as error:
