@@ -17,6 +17,7 @@ from bot.acts import Action
 from bot.approving import Approvals
 from bot.audit import Audit, Chain
 from bot.audit_watch import AuditWatch
+from bot.background import begun
 from bot.clock import Clock
 from bot.deciding import Deciding, as_ruled
 from bot.execution import Execution
@@ -97,11 +98,11 @@ async def open_acts(ground: Ground, every: Iterable[Action], reach: Callable[[],
     reminders = Reminders(approvals, copies, it.clock)
     watch = AuditWatch(it.store, audit, it.key, it.metrics, it.clock)
     running = [
-        asyncio.create_task(execution.run(), name="acts"),
-        asyncio.create_task(audit.run(), name="audit"),
-        asyncio.create_task(reminders.run(), name="reminders"),
-        asyncio.create_task(it.tried.run(), name="results of runs"),
-        asyncio.create_task(watch.run(), name="watch over the audit"),
+        begun(execution.run(), "acts"),
+        begun(audit.run(), "audit"),
+        begun(reminders.run(), "reminders"),
+        begun(it.tried.run(), "results of runs"),
+        begun(watch.run(), "watch over the audit"),
     ]
     try:
         with shelf.watched(), watch.watched():

@@ -1,6 +1,7 @@
 """The one place that puts the parts together: what `serve`, `ask`, the demo and a replay all run."""
 
 import asyncio
+import errno
 import logging
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -8,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import aiohttp
 from aiohttp import web
@@ -62,6 +64,8 @@ log = logging.getLogger("whysync.app")
 GRAMMAR = Grammar(vocabulary(SKILLS), NAMES, defaults=DEFAULTS)
 DRAIN = 17.0
 """Seconds for what runs to end; the rest of twenty is for closing what it used."""
+CLOSE: Final = 2.0
+"""Seconds for requests that are still open by then: whoever sends slowly holds up no end."""
 
 
 @asynccontextmanager
@@ -168,6 +172,8 @@ async def open_bot(
             store, graph, policy, outlet, clock, settings.own_tenant, instance, chain, runs, signer, metrics
         )
         acts = await stack.enter_async_context(open_acts(ground, ACTIONS, reach))
+        threads = Threads(clock, store)
+        await stack.enter_async_context(threads.running())
         conversation = Conversation(
             SKILLS,
             GRAMMAR,
@@ -178,7 +184,7 @@ async def open_bot(
             offers=acts.offers,
             acts=acts.talk,
             breadth=Breadth(policy.limits, clock, store),
-            threads=Threads(clock, store),
+            threads=threads,
         )
         adapter = TeamsAdapter(TimedListener(conversation, metrics, clock), connector, book)
         await stack.enter_async_context(Watchdog(_report_lag, partial(metrics.time, "bot.loop.lag")))
@@ -236,7 +242,7 @@ def bound(host: str, port: int) -> socket.socket:
 @asynccontextmanager
 async def listening(app: web.Application, door: socket.socket) -> AsyncIterator[str]:
     """Serves the application on a bound socket; yields its address. Lets running turns end before it closes."""
-    runner = web.AppRunner(app, access_log=None, auto_decompress=False)
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=CLOSE)
     await runner.setup()
     try:
         await web.SockSite(runner, door).start()
@@ -247,8 +253,17 @@ async def listening(app: web.Application, door: socket.socket) -> AsyncIterator[
         await runner.cleanup()
 
 
+def _door(settings: Settings) -> socket.socket:
+    try:
+        return bound(settings.host, settings.port)
+    except OSError as error:
+        where = f"{settings.host}, port {settings.port}"
+        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be opened ({error.strerror})"
+        raise RefusedSettings([f"WHYSYNC_HOST, WHYSYNC_PORT: {where} {why}"]) from error
+
+
 async def serve(settings: Settings) -> None:
-    """The bot in production, until SIGTERM or Ctrl-C. Raises RefusedPolicy."""
+    """The bot in production, until SIGTERM or Ctrl-C. Raises RefusedSettings, RefusedPolicy."""
     clock = SystemClock()
     policy = Policy.load(settings.policy or Path("policy.toml"), {action.op: action for action in ACTIONS})
     policy = replace(policy, read_only=policy.read_only or settings.read_only)
@@ -256,7 +271,7 @@ async def serve(settings: Settings) -> None:
         monitored(settings) as metrics,
         open_graph(settings, clock, metrics) as graph,
         open_bot(settings, clock, graph, policy, metrics=metrics) as bot,
-        listening(bot.app, bound(settings.host, settings.port)) as url,
+        listening(bot.app, _door(settings)) as url,
     ):
         log.info("serving", extra={"source": url})
         await until_told()

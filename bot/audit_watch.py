@@ -18,6 +18,8 @@ log = logging.getLogger("whysync.audit")
 
 OVERDUE: Final = 900.0
 LOOK_EVERY: Final = 60.0
+SAY_AGAIN: Final = 300.0
+"""Seconds: whoever watches the log looks at its last minutes."""
 VERIFY_FIRST: Final = 300.0
 """After the start, which has enough else to do."""
 VERIFY_EVERY: Final = 86_400.0
@@ -29,7 +31,7 @@ class AuditWatch:
     def __init__(self, store: Store, audit: Audit, key: PublicKey | None, metrics: Metrics, clock: Clock) -> None:
         self._store, self._audit, self._metrics, self._clock = store, audit, metrics, clock
         self._keys: Mapping[str, PublicKey] = {key.kid: key} if key else {}
-        self._overdue = False
+        self._say_again_at: float | None = None
         self._verify_at = clock.monotonic() + VERIFY_FIRST
 
     @contextmanager
@@ -47,11 +49,13 @@ class AuditWatch:
             await self._clock.sleep(LOOK_EVERY)
 
     def look(self) -> None:
-        """Said once, and again only after it was mended."""
-        overdue = self._audit.unsigned_for > OVERDUE
-        if overdue and not self._overdue:
-            log.error("audit checkpoint overdue", extra={"dur_ms": int(self._audit.unsigned_for * 1000)})
-        self._overdue = overdue
+        """Said at once, and now and then while it lasts."""
+        now, waited = self._clock.monotonic(), self._audit.unsigned_for
+        if waited <= OVERDUE:
+            self._say_again_at = None
+        elif self._say_again_at is None or now >= self._say_again_at:
+            self._say_again_at = now + SAY_AGAIN
+            log.error("audit checkpoint overdue", extra={"dur_ms": int(waited * 1000)})
 
     async def verify(self) -> None:
         """Never raises."""

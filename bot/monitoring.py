@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
+import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -82,7 +84,8 @@ async def _listen(runner: web.AppRunner, port: int) -> None:
     try:
         await web.TCPSite(runner, HERE, port).start()
     except OSError as error:
-        raise RefusedSettings([f"WHYSYNC_METRICS_PORT: {HERE}:{port} is taken"]) from error
+        why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be opened ({os.strerror(error.errno or 0)})"
+        raise RefusedSettings([f"WHYSYNC_METRICS_PORT: {HERE}:{port} {why}"]) from error
 
 
 async def ended_within(seconds: float, *ends: Callable[[], object]) -> None:

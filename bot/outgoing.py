@@ -133,18 +133,22 @@ class LinesOut(logging.Handler):
 
 
 class Delivery:
-    """Says once that nothing gets through, and once that it does again: the library would say it every time."""
+    """Says once that something does not get through, and once that all does again: the library would each time."""
 
     def __init__(self) -> None:
-        self._works = True
+        self._failing: set[str] = set()
 
-    def went(self, *, well: bool) -> None:
-        if well != self._works:
-            self._works = well
-            if well:
-                log.info("telemetry delivered again")
-            else:
-                log.warning("telemetry not delivered")
+    def went(self, what: str, *, well: bool) -> None:
+        """Each kind by itself: where only one is refused, the other's success would mend nothing, again and again."""
+        failed = bool(self._failing)
+        if well:
+            self._failing.discard(what)
+        else:
+            self._failing.add(what)
+        if failed and not self._failing:
+            log.info("telemetry delivered again")
+        elif self._failing and not failed:
+            log.warning("telemetry not delivered")
 
 
 class NoticedSpans(SpanExporter):
@@ -153,7 +157,7 @@ class NoticedSpans(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result = self._exporter.export(spans)
-        self._delivery.went(well=result is SpanExportResult.SUCCESS)
+        self._delivery.went("spans", well=result is SpanExportResult.SUCCESS)
         return result
 
     def shutdown(self) -> None:
@@ -166,7 +170,7 @@ class NoticedLines(LogRecordExporter):
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         result = self._exporter.export(batch)
-        self._delivery.went(well=result is LogRecordExportResult.SUCCESS)
+        self._delivery.went("lines", well=result is LogRecordExportResult.SUCCESS)
         return result
 
     def shutdown(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from bot.background import begun
 from bot.clock import Clock
 from bot.evidence import SourceError
 from bot.metrics import Meter, Metrics, Reading
@@ -32,7 +33,7 @@ class ProbeWatch:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._run(), name="watch over the probes")
+        task = begun(self._run(), "watch over the probes")
         try:
             with self._metrics.watching(probe_online=self._online, probe_clock_skew=self._skew):
                 yield

@@ -15,6 +15,10 @@ from bot.turns import SendRefused
 log = logging.getLogger("whysync.ready")
 
 WITHIN: Final = 2.0
+FRESH: Final = 1.0
+"""Seconds: anybody may ask, as often as they like, and each look costs the store something."""
+SAY_AGAIN: Final = 300.0
+"""Seconds: whoever watches the log looks at its last minutes."""
 OLDEST_KEYS: Final = 26 * 3600.0
 """Seconds: they are fetched anew every day, and the last good ones serve on for a while."""
 
@@ -35,7 +39,10 @@ class Readiness:
         self._store, self._keys, self._token, self._draining = store, keys, token, draining
         self._row = secrets.token_hex(8)
         self._fetching: asyncio.Task[bool] | None = None
+        self._look: asyncio.Task[str | None] | None = None
+        self._stale_at = 0.0
         self._told: str | None = None
+        self._say_again_at = 0.0
 
     async def handle(self, _: web.Request) -> web.Response:
         """Without a word of detail: it is answered to anybody."""
@@ -49,20 +56,40 @@ class Readiness:
             return "draining"
         if self._keys is not None and (self._keys.age is None or self._keys.age > OLDEST_KEYS):
             return "keys"
+        if self._look is None or (self._look.done() and asyncio.get_running_loop().time() >= self._stale_at):
+            self._look = asyncio.create_task(self._looked(), name="readiness")
+        return await asyncio.shield(self._look)
+
+    async def _looked(self) -> str | None:
+        """One for all who ask at once: two of them in one row would take each other for a store that fails."""
         kept, token = await asyncio.gather(self._keeps(), self._may_answer())
+        self._stale_at = asyncio.get_running_loop().time() + FRESH
         if not kept:
             return "store"
         return None if token else "token"
 
     async def close(self) -> None:
-        if self._fetching is not None:
-            self._fetching.cancel()
-            await asyncio.gather(self._fetching, return_exceptions=True)
+        going = [task for task in (self._look, self._fetching) if task is not None]
+        for task in going:
+            task.cancel()
+        await asyncio.gather(*going, return_exceptions=True)
+        await self._leave()
+
+    async def _leave(self) -> None:
+        """Each start has a row of its own, and nobody else would delete it."""
+        try:
+            async with asyncio.timeout(WITHIN):
+                if row := await self._store.get("health", "ready", self._row):
+                    await self._store.put("health", "ready", [Write(self._row, None, row.etag)])
+        except (StoreError, TimeoutError) as error:
+            log.info("row of readiness left behind", extra={"reason": type(error).__name__})
 
     def _tell(self, lacks: str | None) -> None:
-        """Once for each change: whoever asks does so every few seconds."""
-        if lacks == self._told:
+        """Once for each change, and now and then while it lasts: whoever asks does so every few seconds."""
+        now = asyncio.get_running_loop().time()
+        if lacks == self._told and (lacks is None or now < self._say_again_at):
             return
+        self._say_again_at = now + SAY_AGAIN
         if lacks:
             log.warning("not ready", extra={"reason": lacks})
         else:

@@ -1,6 +1,7 @@
 """The environment, read once and checked before anything starts (contract section 2)."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +14,7 @@ from bot.loopback import is_loopback
 PREFIX = "WHYSYNC_"
 LOCAL_ONLY = ("graph_url", "graph_token", "openid_url", "connector_token")
 """Only with LOCAL=1: each would send secrets, or take orders, somewhere else than Microsoft."""
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
 
 class RefusedSettings(Exception):  # noqa: N818  # it is a refusal, and said as one
@@ -139,7 +141,7 @@ def _form_problems(settings: Settings) -> list[str]:
     public = settings.public_url
     if public and not (public.startswith("https://") or (settings.local and is_loopback(_host(public)))):
         problems.append("WHYSYNC_PUBLIC_URL: must be https")
-    if settings.support_url and not settings.support_url.startswith("https://"):
+    if settings.support_url and not (settings.support_url.startswith("https://") and _host(settings.support_url)):
         problems.append("WHYSYNC_SUPPORT_URL: must be https")
     problems += _insights_problems(settings)
     kind, _, detail = settings.app_credential.partition(":")
@@ -159,7 +161,7 @@ def _insights_problems(settings: Settings) -> list[str]:
     endpoint = parts.get("ingestionendpoint", "")
     if settings.applicationinsights is None:
         return []
-    if not parts.get("instrumentationkey") or not endpoint:
+    if not _UUID.fullmatch(parts.get("instrumentationkey", "")) or not _host(endpoint):
         return ["WHYSYNC_APPLICATIONINSIGHTS: a connection string with InstrumentationKey= and IngestionEndpoint="]
     if settings.local:
         return (

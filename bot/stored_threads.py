@@ -9,11 +9,14 @@ import hashlib
 import logging
 import secrets
 from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from bot.background import begun
 from bot.cards.talk import Last
 from bot.clock import Clock
 from bot.intents import Previous
@@ -32,6 +35,8 @@ WRITE_WITHIN: Final = 2.0
 """Seconds: the answer waits for it, and is worth more."""
 PARTITIONS: Final = 64
 SWEEP_EVERY: Final = 60.0
+"""Seconds between two pages: about an hour for all partitions."""
+SWEEP_WITHIN: Final = 20.0
 PAGE: Final = 100
 
 
@@ -60,7 +65,18 @@ class Threads:
     def __init__(self, clock: Clock, store: Store | None = None, *, most: int = THREADS) -> None:
         self._clock, self._store, self._most = clock, store, most
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._swept, self._partition = clock.monotonic(), secrets.randbelow(PARTITIONS)
+        self._partition = secrets.randbelow(PARTITIONS)
+        self._token: str | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Makes room all the while, whether or not anybody asks: what was talked about is not kept for longer."""
+        task = begun(self._run(), "sweep of threads")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def read(self, place: Place) -> Thread | None:
         """As it stands now, whichever instance answered last."""
@@ -86,7 +102,6 @@ class Threads:
         try:
             async with asyncio.timeout(WRITE_WITHIN):
                 await self._written(self._store, place, self._value(thread))
-                await self._sweep_some(self._store)
         except (StoreError, TimeoutError) as error:
             log.warning("a thread was not kept", extra={"reason": type(error).__name__})
 
@@ -96,9 +111,10 @@ class Threads:
             return
         pk, rk = _where(place.key)
         try:
-            if (row := await self._store.get(NAMESPACE, pk, rk)) is not None:
-                await self._store.put(NAMESPACE, pk, [Write(rk, None, row.etag)])
-        except StoreError as error:
+            async with asyncio.timeout(WRITE_WITHIN):
+                if (row := await self._store.get(NAMESPACE, pk, rk)) is not None:
+                    await self._store.put(NAMESPACE, pk, [Write(rk, None, row.etag)])
+        except (StoreError, TimeoutError) as error:
             log.info("a thread was not forgotten", extra={"reason": type(error).__name__})
 
     def _keep(self, place: Place, thread: Thread | None, etag: str | None) -> None:
@@ -136,15 +152,30 @@ class Threads:
         at = row.value.get("at")
         return not isinstance(at, int) or self._clock.now().timestamp() - at > LIFE
 
-    async def _sweep_some(self, store: Store) -> None:
-        """One page now and then: expiry is decided when read, this only makes room."""
-        if self._clock.monotonic() - self._swept < SWEEP_EVERY:
+    async def _run(self) -> None:
+        while True:
+            await self.sweep()
+            await self._clock.sleep(SWEEP_EVERY)
+
+    async def sweep(self) -> None:
+        """One page: expiry is decided when read, this only makes room. Never raises: others may sweep, too."""
+        if self._store is None:
             return
-        self._swept, pk = self._clock.monotonic(), f"{self._partition:02x}"
-        self._partition = (self._partition + 1) % PARTITIONS
-        rows, _ = await store.scan(NAMESPACE, pk, limit=PAGE)
+        try:
+            async with asyncio.timeout(SWEEP_WITHIN):
+                self._token = await self._swept(self._store, f"{self._partition:02x}")
+        except (StoreError, TimeoutError) as error:
+            log.info("old threads left behind", extra={"reason": type(error).__name__})
+            self._token = None
+        if self._token is None:
+            self._partition = (self._partition + 1) % PARTITIONS
+
+    async def _swept(self, store: Store, pk: str) -> str | None:
+        """Where the next page begins. Raises StoreError."""
+        rows, following = await store.scan(NAMESPACE, pk, limit=PAGE, token=self._token)
         if old := [Write(row.rk, None, row.etag) for row in rows if self._is_old(row)]:
             await store.put(NAMESPACE, pk, old)
+        return following
 
 
 def _where(key: str) -> tuple[str, str]:

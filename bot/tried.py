@@ -72,7 +72,8 @@ class StoredTried:
                 rows, _ = await self._store.scan(NS, PK, "", _key(self._clock.now() - KEPT_FOR), MOST_KEPT)
         except (StoreError, TimeoutError) as error:
             raise SourceError(f"What was run before cannot be read: {_said(error)}") from error
-        kept = [entry for row in reversed(rows) if (entry := _entry(row)) is not None]
+        # In a thread: a hundred long ones would keep everybody waiting.
+        kept = await asyncio.to_thread(_entries, rows) if rows else []
         return (*self._before, *kept)
 
     async def run(self) -> None:
@@ -104,6 +105,10 @@ def _packed(entry: JsonObject) -> str:
     if len(text) > LARGEST:
         raise Unpackable("the result is too large")
     return base64.b64encode(zlib.compress(text.encode("utf-8", "surrogatepass"), 9)).decode("ascii")
+
+
+def _entries(rows: Sequence[Row]) -> list[JsonObject]:
+    return [entry for row in reversed(rows) if (entry := _entry(row)) is not None]
 
 
 def _entry(row: Row) -> JsonObject | None:

@@ -1,10 +1,12 @@
 """Whom a question means, from its slots: the step before anything is asked of the sources."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from bot.answering import Ask
+from bot.evidence import SourceError
 from bot.identifiers import Identifier, IdentifierKind
 from bot.reach import Reach
 from bot.understanding import NobodyMeant, Rather
@@ -13,6 +15,8 @@ from skills.phrases.servers import HOST_CHECK
 from skills.resolve import resolve
 
 GROUP_QUESTIONS = frozenset({"why_group", "why_member"})
+SERVERS_WITHIN: Final = 1.0
+"""Seconds: everything else that is asked about a person waits for it."""
 _WORDS = frozenset({IdentifierKind.ACCOUNT_NAME, IdentifierKind.DISPLAY_NAME, IdentifierKind.EMPLOYEE_ID})
 """Kinds that a wrong word can pass for; an address, a GUID, a SID or a DN is never a slip of the grammar."""
 
@@ -52,9 +56,17 @@ async def _unless_a_server(ask: Ask, reach: Reach) -> None:
     named = ask.slots.who or ask.slots.maybe
     if len(named) != 1 or not _may_be_a_slip(named[0]):
         return
-    known = {each.probe.lower(): each.probe for each in await reach.probes.contacts()}
-    if probe := known.get(named[0].text.lower()):
+    if probe := (await _servers(reach)).get(named[0].text.lower()):
         raise Rather(HOST_CHECK.name, replace(ask.slots, who=(), maybe=(), host=probe))
+
+
+async def _servers(reach: Reach) -> Mapping[str, str]:
+    """Those with a probe, by their names in lower case; none where they cannot be listed."""
+    try:
+        async with asyncio.timeout(SERVERS_WITHIN):
+            return {each.probe.lower(): each.probe for each in await reach.probes.contacts()}
+    except (SourceError, TimeoutError):
+        return {}
 
 
 def _may_be_a_slip(named: Identifier) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from serving import NotServed, Served, serving
 
-from bot.app import DOOR, DRAINING, Bot
+from bot.app import DOOR, DRAINING, Bot, bound, listening
 from bot.probes import ProbeSide
 from infra.local.graph import Faults
 
@@ -168,3 +168,23 @@ async def test_turns_and_acts_end_side_by_side_within_one_deadline() -> None:
     assert ending.within == [7.0, 7.0]
     assert await draining == 3
     assert time.monotonic() - began < 0.55
+
+
+async def test_a_request_that_never_ends_holds_up_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the platform would kill could not close what it used."""
+    monkeypatch.setattr("bot.app.CLOSE", 0.1)
+    app, reached = web.Application(), asyncio.Event()
+
+    async def never(_: web.Request) -> web.Response:
+        reached.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    app.router.add_get("/never", never)
+    app[DOOR] = cast("Any", Ending(0.0))
+    async with asyncio.timeout(5):
+        async with listening(app, bound("127.0.0.1", 0)) as url:
+            _, writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"))
+            writer.write(b"GET /never HTTP/1.1\r\nHost: here\r\n\r\n")
+            await reached.wait()
+    writer.close()

@@ -95,3 +95,7 @@ async def _looked(check: Check) -> Sequence[Line]:
         # Something answered in a shape that we do not know. All other lines are still worth having.
         log.exception("unreadable answer", extra={"source": item.id})
         return [item.degraded("It answered in a form that could not be read.", lost)]
+    except Exception as error:  # a mistake of our own in one look must not cost all others, least of all at 3 a.m.
+        log.exception("a look crashed", extra={"source": item.id})
+        told = f"It could not be looked at: a mistake in WhySync itself ({type(error).__name__})."
+        return [item.degraded(told, lost, "Please report it; the other lines hold all the same.")]

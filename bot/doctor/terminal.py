@@ -23,7 +23,7 @@ def shown(report: Report, *, colours: bool) -> str:
         parts.append(f"\n{group.value}")
         parts += [text for line in lines for text in _line(line, colours=colours)]
     parts.append("")
-    parts += textwrap.wrap(report.headline, WIDTH)
+    parts += textwrap.wrap(_printable(report.headline), WIDTH)
     return "\n".join(parts) + "\n"
 
 
@@ -40,7 +40,12 @@ def _line(line: Line, *, colours: bool) -> Iterator[str]:
 def _wrapped(text: str, further: str = "") -> list[str]:
     """A command or an address is not broken at its hyphens."""
     room = WIDTH - INDENT
-    return textwrap.wrap(text, room, subsequent_indent=further, break_on_hyphens=False) or [""]
+    return textwrap.wrap(_printable(text), room, subsequent_indent=further, break_on_hyphens=False) or [""]
+
+
+def _printable(text: str) -> str:
+    """Names and errors come from afar, and a terminal obeys some characters."""
+    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _coloured(word: str, state: State) -> str:

@@ -21,6 +21,7 @@ from bot.relay.wire import random_id
 OPEN_WITHIN: Final = TRY_TIMEOUT + 1.0
 SEND_WITHIN: Final = TRY_TIMEOUT
 CLOSE_WITHIN: Final = 3.0
+FINISH_WITHIN: Final = CLOSE_WITHIN + 2.0
 MOST_SENDERS: Final = 32
 """Each is a connection of its own."""
 UNUSED_FOR: Final = 9 * 60.0
@@ -57,8 +58,11 @@ class Handlers:
         task.add_done_callback(self._closing.discard)
 
     async def finish(self) -> None:
-        while self._closing:
-            await asyncio.gather(*self._closing)
+        """What the SDK does not let go of in time is left behind: nobody waits for it for ever."""
+        if self._closing:
+            _, stuck = await asyncio.wait(self._closing, timeout=FINISH_WITHIN)
+            if stuck:
+                log.warning("links of the relay do not close, and are left behind")
 
 
 def _session_of(handler: Handler) -> aiohttp.ClientSession | None:

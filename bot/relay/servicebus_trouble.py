@@ -158,9 +158,19 @@ async def served(asked: Awaitable[T], wanted: Wanted, within: float) -> T:
     """One call of the SDK. Raises Trouble, and nothing else but a cancellation."""
     try:
         async with asyncio.timeout(within):
-            return await asked
+            given = await asked
     except Exception as error:  # the SDK lets through whatever its parts raise, and all of it means: not served
+        _heed_cancellation()
         raise sdk_trouble(error, wanted) from error
+    _heed_cancellation()
+    return given
+
+
+def _heed_cancellation() -> None:
+    """The SDK swallows one now and then, and raises or returns something else; then nobody would ever end."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def sdk_trouble(error: Exception, wanted: Wanted) -> Trouble:

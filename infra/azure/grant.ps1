@@ -160,4 +160,4 @@ foreach ($assignment in $held) {
     }
 }
 
-Write-Output 'A token that the bot already has holds its old permissions for up to a day: restart it to use new ones at once.'
+Write-Output 'A token that the bot already has holds its old permissions for up to a day; Azure may hand the same one out again after a restart.'

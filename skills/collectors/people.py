@@ -63,14 +63,17 @@ async def cloud_account(subject: Subject, reach: Reach) -> CloudAccount:
     conditions = [eq(Property.ON_PREMISES_IMMUTABLE_ID, subject.anchor)] if subject.anchor else []
     named = [eq(Property.USER_PRINCIPAL_NAME, subject.upn)] if subject.upn else []
     named += [holds(subject.mail)] if subject.mail and subject.mail != subject.upn else []
-    answers = await asyncio.gather(
-        *(users(condition, reach, advanced=True) for condition in conditions),
-        *(users(condition, reach) for condition in named),
-    )
-    found = [user for answer in answers for user in answer]
-    if not found:
-        return CloudAccount(Record("graph:users/-", reach.clock.now()), None)
-    return CloudAccount(found[0].record, found[0])
+    asking = [asyncio.create_task(users(condition, reach, advanced=True)) for condition in conditions]
+    asking += [asyncio.create_task(users(condition, reach)) for condition in named]
+    try:
+        for answer in asking:
+            if found := await answer:
+                return CloudAccount(found[0].record, found[0])  # whatever comes of the names: it is settled
+    finally:
+        for each in asking:
+            each.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+    return CloudAccount(Record("graph:users/-", reach.clock.now()), None)
 
 
 @collector("graph:deletedUsers")

@@ -26,15 +26,28 @@ class Tried:
     error: SourceError | None
     claimed: bool | None
     """Whether the token names the permission; None where no token tells."""
-    wanted: bool
-    """Whether it is meant to be granted here."""
+    acts: bool
+    """Whether this bot is meant to change anything."""
     principal: str = PRINCIPAL
 
     @property
+    def wanted(self) -> bool:
+        """Whether it is meant to be granted here."""
+        return not self.permission.optional and (self.acts or not self.permission.full_only)
+
+    @property
     def fix(self) -> str:
-        """The very command."""
+        """The very command: it grants a bot that only reads nothing else besides."""
         named = f" -Include {self.permission.name}" if self.permission.optional else ""
-        return f"{SCRIPT} -PrincipalId {self.principal}{named} (docs/install.md). {RENEWED}"
+        reading = "" if self.acts else " -ReadOnly"
+        return f"{SCRIPT} -PrincipalId {self.principal}{named}{reading} (docs/install.md). {RENEWED}"
+
+    @property
+    def chosen(self) -> tuple[str, str]:
+        """Why it is left out here, and what to do about it."""
+        if self.permission.full_only and not self.acts:
+            return "this bot only reads", "If it shall do more than that: docs/install.md, the full deployment."
+        return "it is granted only when asked for by name", f"If it is wanted: {self.fix}"
 
 
 async def permissions(reach: Reach) -> Sequence[Line]:
@@ -43,13 +56,9 @@ async def permissions(reach: Reach) -> Sequence[Line]:
     principal = claims.principal if claims and claims.principal else PRINCIPAL
     acts = reach.itself.wants_acts
     return [
-        _line(Tried(each, error, None if claims is None else each.name in claims.roles, _wanted(each, acts), principal))
+        _line(Tried(each, error, None if claims is None else each.name in claims.roles, acts, principal))
         for each, error in zip(PERMISSIONS, errors, strict=True)
     ]
-
-
-def _wanted(each: Permission, acts: bool) -> bool:
-    return not each.optional and (acts or not each.full_only)
 
 
 async def _tried(each: Permission, reach: Reach) -> SourceError | None:
@@ -96,8 +105,8 @@ def _refused(tried: Tried) -> Line:
         )
     if tried.wanted:
         return item.missing("Microsoft Graph refuses the call that needs it (403).", lost, fix)
-    chosen = "it is granted only when asked for by name" if tried.permission.optional else "this bot only reads"
-    return item.degraded(f"Not granted: {chosen}.", lost, f"If it is wanted: {fix}")
+    chosen, mend = tried.chosen
+    return item.degraded(f"Not granted: {chosen}.", lost, mend)
 
 
 def _by_claim(tried: Tried, why: str) -> Line:
@@ -107,8 +116,8 @@ def _by_claim(tried: Tried, why: str) -> Line:
         return item.ok(f"The bot's token names it; not tried: {why}.")
     if tried.claimed is None:
         told = f"Whether it is granted is not known: {why}."
-        return item.degraded(told, f"perhaps {lost}", "" if tried.wanted else f"If it is wanted: {fix}")
+        return item.degraded(told, f"perhaps {lost}", "" if tried.wanted else tried.chosen[1])
     if tried.wanted:
         return item.missing(f"The bot's token does not name it; not tried: {why}.", lost, fix)
-    chosen = "it is granted only when asked for by name" if tried.permission.optional else "this bot only reads"
-    return item.degraded(f"The bot's token does not name it: {chosen}.", lost, f"If it is wanted: {fix}")
+    chosen, mend = tried.chosen
+    return item.degraded(f"The bot's token does not name it: {chosen}.", lost, mend)

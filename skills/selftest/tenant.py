@@ -120,7 +120,7 @@ def _job(job: SyncJob) -> str:
 async def acts(reach: Reach) -> Sequence[Line]:
     """What the policy wants and the permission allows."""
     if not reach.itself.wants_acts:
-        return [ACTS.ok("Read-only: the policy lets nothing be changed.")]
+        return [ACTS.ok("Read-only: the policy or WHYSYNC_READ_ONLY lets nothing be changed.")]
     try:
         await PROOFS[WRITE].call(reach)
     except NotTried as error:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -21,6 +21,7 @@ from bot.audit import Chain, LogSink
 from bot.clock import SystemClock, VirtualClock
 from bot.doctor import configured, keeping, keys, relaying, signing_in
 from bot.doctor.findings import UNSEEN, Check, Group, Item, Line, State
+from bot.doctor.parts import OwnParts
 from bot.doctor.report import Report, examined
 from bot.doctor.ruling import Ruling
 from bot.doctor.terminal import ProgressLine, shown
@@ -86,7 +87,13 @@ async def fine() -> Sequence[Line]:
 
 @pytest.mark.parametrize(
     "error",
-    [SourceError("Graph is away."), Unavailable("The disk is full."), OSError(5, "Input/output error"), KeyError("x")],
+    [
+        SourceError("Graph is away."),
+        Unavailable("The disk is full."),
+        OSError(5, "Input/output error"),
+        KeyError("x"),
+        RuntimeError("Session is closed"),
+    ],
 )
 async def test_a_look_that_fails_is_a_line_and_the_others_go_on(error: Exception) -> None:
     async def broken() -> Sequence[Line]:
@@ -366,6 +373,45 @@ async def test_a_policy_file_that_changed_since_the_start_is_told() -> None:
     for policy, state in ((running, State.OK), (replace(running, read_only=True), State.DEGRADED)):
         first, *_ = await Ruling(Settings(policy=POLICY), ACTS, Groups({}), policy).file()
         assert first.state is state
+
+
+async def test_a_setting_that_makes_the_bot_read_only_is_no_change_of_the_file_and_wants_no_acts() -> None:
+    settings = Settings(policy=POLICY, read_only=True)
+    running = replace(Policy.load(POLICY, ACTS), read_only=True)
+    ruling = Ruling(settings, ACTS, Groups({}), running)
+    assert (await ruling.file())[0].state is State.OK
+    [line] = await ruling.approvers()
+    assert line.says.startswith("WHYSYNC_READ_ONLY")
+    for only_reads in (True, False):
+        outside = OwnParts(
+            settings.model_copy(update={"read_only": only_reads}), SystemClock(), Groups({}), ACTS, no_credential
+        )
+        assert outside.wants_acts is not only_reads
+
+
+class NeverAnswers:
+    async def __aenter__(self) -> "NeverAnswers":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def get_token(self, *_: str) -> Any:
+        await asyncio.Event().wait()
+
+
+async def test_an_entra_that_never_answers_is_not_taken_for_a_credential_that_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signing_in, "TOKEN_WITHIN", 0.05)
+    [line] = await signing_in.sign_in(Settings(), lambda _: cast("Any", NeverAnswers()))
+    assert line.says == "Microsoft Entra gave no token within 0 s."
+
+
+def test_what_comes_from_afar_gives_a_terminal_no_orders() -> None:
+    hostile = THING.missing("Configuration \x1b]0;owned\x07 \x1b[2J is \u202eoff.", "it \x9b31m costs", "do \rthat")
+    report = Report(AT, 5, (hostile,))
+    assert {each for each in shown(report, colours=False) if not each.isprintable()} == {"\n"}
 
 
 # Settings.

@@ -607,7 +607,7 @@ async def test_the_log_tells_each_request_and_nobodys_name(
         await graph.get("/users/{user}", user="jane@contoso.com")
     told = [record.getMessage() for record in caplog.records if record.name == "whysync.graph"]
     assert len(told) == 1
-    assert told[0].startswith("GET /users/{user} 404 in ")
+    assert told[0].startswith("graph request: GET /users/{user} 404 in ")
     assert told[0].endswith("request-id r-9")
     assert "jane" not in caplog.text
     assert "very-secret" not in caplog.text

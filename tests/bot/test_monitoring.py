@@ -32,7 +32,7 @@ from opentelemetry.trace import Link, Status, StatusCode
 from bot.azure_monitor import BATCH, MISSING, QUEUE, SILENCED, AzureMonitor
 from bot.metrics import OTHER, SCOPE
 from bot.monitoring import END_WITHIN, HERE, monitored
-from bot.outgoing import LINE, AllowedLines, AllowedSpans, LinesOut
+from bot.outgoing import LINE, AllowedLines, AllowedSpans, Delivery, LinesOut
 from bot.settings import RefusedSettings, Settings
 from bot.tracing import ATTRIBUTES, QUESTION, note, span, traced_by
 
@@ -351,6 +351,27 @@ def one_turn(log: logging.Logger, metrics: Any) -> None:
         log.warning("refused", extra={"reason": "guest"})
 
 
+def test_where_lines_alone_are_refused_it_is_said_once_whatever_spans_do(told: list[str]) -> None:
+    """Else each success of the one would take back what the failure of the other said, every few seconds."""
+    delivery = Delivery()
+    for _ in range(5):
+        delivery.went("lines", well=False)
+        delivery.went("spans", well=True)
+    assert told == ["telemetry not delivered"]
+    delivery.went("lines", well=True)
+    assert told == ["telemetry not delivered", "telemetry delivered again"]
+
+
+async def test_a_connection_string_that_the_library_refuses_is_refused_in_one_line() -> None:
+    good = settings(closed())
+    bad = good.model_copy(update={"applicationinsights": f"{good.applicationinsights};Authorization=key"})
+    with pytest.raises(RefusedSettings) as refusal:
+        async with monitored(bad):
+            pass
+    [line] = refusal.value.lines
+    assert line.startswith("WHYSYNC_APPLICATIONINSIGHTS: Invalid")
+
+
 async def test_without_the_extra_the_start_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "azure.monitor.opentelemetry.exporter", None)
     with pytest.raises(RefusedSettings) as refusal:
@@ -404,3 +425,13 @@ async def test_without_either_setting_nothing_is_loaded_or_started() -> None:
     )
     out, _ = await process.communicate()
     assert out.decode().strip() == "1 set()"
+
+
+async def test_a_port_that_may_not_be_opened_is_not_said_to_be_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def closed_to_us(_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("aiohttp.web.TCPSite.start", closed_to_us)
+    with pytest.raises(RefusedSettings, match=r"cannot be opened \(Permission denied\)"):
+        async with monitored(Settings(local=True, metrics_port=80)):
+            pass

@@ -120,13 +120,48 @@ async def test_a_row_of_another_version_is_no_thread_and_is_written_over(value: 
     assert await Threads(clock, store).read(place()) == THREAD
 
 
-async def test_old_rows_are_swept_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_old_rows_are_swept_whether_or_not_anybody_asks_and_however_many_new_ones_stand_before_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(stored_threads, "PARTITIONS", 1)
+    monkeypatch.setattr(stored_threads, "PAGE", 3)
     store, clock = Counting(), VirtualClock(AT)
     threads = Threads(clock, store)
+    for number in range(12):
+        await threads.remember(place(f"old-{number:02}"), JDOE, None)
+    clock.advance(LIFE + 60)
     for number in range(5):
-        await threads.remember(place(f"old-{number}"), JDOE, None)
-    await clock.sleep(LIFE + 60)
-    await threads.remember(place("new"), JDOE, None)
+        await threads.remember(place(f"a-new-{number}"), JDOE, None)
+    async with threads.running():
+        for _ in range(300):  # the clock jumps from page to page
+            await asyncio.sleep(0)
     rows, _ = await store.scan("threads", "00")
-    assert [row.rk for row in rows] == [place("new").key]
+    assert sorted(row.rk for row in rows) == sorted(place(f"a-new-{number}").key for number in range(5))
+
+
+@pytest.mark.parametrize("fault", ["away", "stuck"])
+async def test_the_sweep_outlives_a_store_that_is_away(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_threads, "PARTITIONS", 1)
+    monkeypatch.setattr(stored_threads, "SWEEP_WITHIN", 0.05)
+    store, clock = Counting(), VirtualClock(AT)
+    threads = Threads(clock, store)
+    await threads.remember(place(), JDOE, None)
+    clock.advance(LIFE + 60)
+    setattr(store, fault, True)
+    async with asyncio.timeout(1.0):
+        await threads.sweep()
+    setattr(store, fault, False)
+    await threads.sweep()
+    assert (await store.scan("threads", "00"))[0] == []
+
+
+@pytest.mark.parametrize("fault", ["away", "stuck"])
+async def test_a_chat_that_removes_the_bot_waits_for_no_store(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored_threads, "WRITE_WITHIN", 0.05)
+    store = Counting()
+    threads = Threads(VirtualClock(AT), store)
+    await threads.remember(place(), JDOE, None)
+    setattr(store, fault, True)
+    async with asyncio.timeout(1.0):
+        await threads.forget(place())
+    assert threads.known(place()) is None

@@ -3,15 +3,17 @@
 import json
 import random
 import string
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import bot.tried
 from bot.clock import VirtualClock
 from bot.evidence import SourceError
-from bot.store import Store, Write
+from bot.store import Row, Store, Write
 from bot.store.sqlite import SqliteStore
 from bot.tried import KEPT_FOR, LARGEST, MOST_KEPT, NS, PK, SWEEP_EVERY, StoredTried
 from tests.acts.office import AT, virtual
@@ -140,3 +142,21 @@ async def test_two_instances_sweep_at_once_and_lose_nothing_that_counts(clock: V
     await one.sweep()
     await two.sweep()
     assert (await names(one), await rows(ModelStore(ground=ground))) == (["CN=Person 2,DC=corp"], 1)
+
+
+async def test_however_long_they_are_reading_them_keeps_nobody_waiting(
+    store: Store, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried, unpack, where = StoredTried(store, clock), bot.tried._entry, set()
+
+    def seen(row: Row) -> dict[str, Any] | None:
+        where.add(threading.current_thread())
+        return unpack(row)
+
+    monkeypatch.setattr(bot.tried, "_entry", seen)
+    for n in (1, 2):
+        await tried.keep(result(n))
+        clock.advance(1)
+    assert len(await tried.results()) == 2
+    assert where
+    assert threading.main_thread() not in where

@@ -12,7 +12,7 @@ from bot.approval_shelf import TOLD, Busy
 from bot.approvals import State
 from bot.audit import Audit, Chain, LogSink
 from bot.audit_chain import Entry
-from bot.audit_watch import OVERDUE, VERIFY_EVERY, VERIFY_FIRST, AuditWatch
+from bot.audit_watch import OVERDUE, SAY_AGAIN, VERIFY_EVERY, VERIFY_FIRST, AuditWatch
 from bot.clock import VirtualClock
 from bot.evidence import SourceError
 from bot.graph_errors import OutcomeUnknown
@@ -165,13 +165,16 @@ async def test_the_checkpoints_age_is_that_of_the_oldest_record_nobody_signed_fo
         for _ in range(3):
             watch.look()
         assert events(caplog).count("audit checkpoint overdue") == 1
+        await clock.sleep(SAY_AGAIN)
+        watch.look()
+        assert events(caplog).count("audit checkpoint overdue") == 2, "it still is, and an alert looks back for minutes"
         await audit.sign_off()
         assert book.level("audit.checkpoint.age") == 0
         watch.look()
         await chain.append(entry(3))
         await clock.sleep(OVERDUE + 1)
         watch.look()
-    assert events(caplog).count("audit checkpoint overdue") == 2
+    assert events(caplog).count("audit checkpoint overdue") == 3
 
 
 async def test_records_of_an_earlier_process_that_nobody_signed_for_count_too(book: Book, clock: VirtualClock) -> None:

@@ -75,3 +75,10 @@ def test_missing_instances_and_restarts_are_seen_by_numbers() -> None:
 
 def _counts() -> list[Made]:
     return of_type("Microsoft.Insights/metricAlerts")
+
+
+def test_no_alert_calls_itself_resolved_because_a_line_has_grown_old() -> None:
+    """Each line is said once; what it tells of goes on until somebody mends it."""
+    for made in of_type("Microsoft.Insights/scheduledQueryRules"):
+        assert made.body["properties"]["autoMitigate"] is False
+        assert made.body["properties"]["muteActionsDuration"] == "PT1H", "else each look at the same line is a mail"

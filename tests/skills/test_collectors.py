@@ -1,15 +1,20 @@
 """Collectors: what each learns from its source, that an empty answer is a fact, and that a refusal is not."""
 
+import asyncio
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, TypeVar, cast
 
 import pytest
 from little_world import DOMAIN, Json, Served, deleted, document, ident, in_ad, in_cloud, serving, synced
 
-from bot.evidence import Collector, Fact, Gaps, Missing, gather
+from bot.clock import VirtualClock
+from bot.evidence import Collector, Fact, Gaps, Missing, SourceError, gather
 from bot.identifiers import identify
 from bot.reach import Reach
+from bot.relay.client import NoProbes
 from infra.local.graph.faults import Fault
 from skills.collectors import configuration, log, people, site, tenant
 from skills.collectors import subject as about_subject
@@ -265,6 +270,33 @@ async def test_the_account_is_found_by_its_anchor_before_its_name() -> None:
     impostor = in_cloud("jdoe", "Jane Doe", id="by-name")
     found = await fact(people.cloud_account, document(users=[impostor, renamed]))
     assert isinstance(found, CloudAccount)
+    assert found.user is not None
+    assert found.user.id == "by-anchor"
+
+
+@dataclass
+class OnlyByAnchor:
+    """A directory that finds by the anchor, and for the names has an error, or no answer."""
+
+    names: str
+    calls: int = 0
+
+    async def pages(self, _: str, /, *, query: Any, **__: Any) -> Any:
+        if query.advanced:
+            await asyncio.sleep(0.01)
+            return SimpleNamespace(rows=({"id": "by-anchor"},), complete=True, reason=None)
+        if self.names == "hang":
+            await asyncio.Event().wait()
+        raise SourceError("Microsoft Graph has too much to do.")
+
+
+@pytest.mark.parametrize("names", ["fail", "hang"])
+async def test_an_account_that_the_anchor_finds_is_not_lost_because_a_name_could_not_be_looked_up(names: str) -> None:
+    reach = Reach(cast("Any", OnlyByAnchor(names)), NoProbes(), VirtualClock(datetime(2026, 11, 20, 9, 30, tzinfo=UTC)))
+    seen = cast("Any", SimpleNamespace(anchor="AAAA", addresses=frozenset()))
+    jane = Subject("jdoe", upn="jdoe@adatum.jp", mail="jane@adatum.jp", ad=seen)
+    async with asyncio.timeout(2):
+        found = await people.cloud_account.ask(jane, reach)
     assert found.user is not None
     assert found.user.id == "by-anchor"
 

@@ -1,12 +1,23 @@
 """Where words only may be a name, the directory decides, and nobody is taken for another."""
 
+import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from bot.answering import Ask
+from bot.clock import VirtualClock
+from bot.evidence import SourceError
+from bot.identifiers import Identifier, IdentifierKind
+from bot.intents import Slots
+from bot.reach import Reach
+from bot.relay.client import NoProbes
 from infra.local.replay import replay
 from infra.local.world import World
+from skills import meant
+from skills.facts.subject import Subject
 
 CASES = Path(__file__).parents[1] / "cases"
 
@@ -100,3 +111,33 @@ async def test_who_may_ask_for_oneself_only_gets_nobody_by_a_free_word(question:
 
     assert not any(found["subject"]["ids"].values())
     assert found["causes"] == []
+
+
+class Unlisted(NoProbes):
+    """Probes of which nobody can say just now which there are."""
+
+    def __init__(self, *, hangs: bool) -> None:
+        self._hangs = hangs
+
+    async def contacts(self) -> Any:
+        if self._hangs:
+            await asyncio.Event().wait()
+        raise SourceError("The list of probes cannot be read.")
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["refused", "no answer"])
+async def test_a_question_about_a_person_does_not_fail_because_the_probes_cannot_be_listed(
+    hangs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jane = Subject("jdoe", upn="jdoe@contoso.com")
+
+    async def resolved(*_: Any, **__: Any) -> Subject:
+        return jane
+
+    monkeypatch.setattr(meant, "SERVERS_WITHIN", 0.05)
+    monkeypatch.setattr(meant, "resolve", resolved)
+    clock = VirtualClock(datetime(2026, 11, 20, 9, 30, tzinfo=UTC))
+    reach = Reach(cast("Any", None), Unlisted(hangs=hangs), clock)
+    ask = Ask("why isn't jdoe syncing", "why_user", Slots(who=(Identifier(IdentifierKind.ACCOUNT_NAME, "jdoe"),)))
+    async with asyncio.timeout(2):
+        assert await meant.the_person(ask, reach) is jane

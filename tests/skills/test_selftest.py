@@ -143,6 +143,7 @@ async def test_a_permission_taken_away_is_named_and_no_other(each: Permission) -
         assert line.lost[1:] == each.without[1:-1]
         assert "infra/azure/grant.ps1 -PrincipalId 5eef" in line.fix
         assert ("-Include" in line.fix) == each.optional
+        assert ("-ReadOnly" in line.fix) == (not acts), "a bot that only reads is given nothing else besides"
         await site.reach.clock.sleep(60)
         site.reach = replace(site.reach, itself=Known(acts, None))
         report, line = await site.line(each)
@@ -176,6 +177,16 @@ async def test_a_bot_that_only_reads_misses_nothing_when_its_policy_says_so() ->
     for name in EVERY - READING:
         assert of(report, f"permission.{name}").state is State.DEGRADED
     assert of(report, "acts").says.startswith("Read-only: the policy")
+
+
+@pytest.mark.parametrize("each", sorted(READING))
+async def test_the_command_that_mends_a_bot_that_only_reads_gives_it_no_right_to_write(each: str) -> None:
+    granted = READING - {each}
+    async with looked(granted, Known(wants_acts=False, claimed=granted)) as site:
+        lines = (await site.report()).lines
+    commands = {line.fix for line in lines if "grant.ps1" in line.fix}
+    assert commands
+    assert all("-ReadOnly" in fix and "-Include" not in fix for fix in commands)
 
 
 async def test_acts_that_the_policy_wants_and_graph_does_not_let_run_are_said_to_be_read_only() -> None:

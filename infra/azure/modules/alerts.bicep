@@ -112,7 +112,9 @@ resource log 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for page in 
         }
       ]
     }
-    autoMitigate: true
+    // A line is said once, while what it tells of goes on: no alert may call itself resolved because time has passed.
+    autoMitigate: false
+    muteActionsDuration: 'PT1H'
     skipQueryValidation: true // the table is there after the first line only
     actions: { actionGroups: groups }
   }
