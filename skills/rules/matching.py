@@ -66,7 +66,7 @@ def dup_mail(both: Sides) -> Finding | None:
 
 @rule("match-hidden-mepf", "Can Graph show who holds the address?", explains=DUPLICATES - {"match-hidden-mepf"})
 def hidden_mepf(
-    rows: SubjectRows,
+    rows: SubjectRows | Missing,
     holders: Holders,
     recycled: RecycleBin,
     tries: Attempts | Missing,
