@@ -328,8 +328,9 @@ async def test_a_service_that_never_answers_costs_no_memory_and_does_not_hold_up
             kept = [type(each) for each in gc.get_objects()]
             ending = time.monotonic()
         assert time.monotonic() - ending < END_WITHIN * 2 + 1
-    assert BATCH < kept.count(ReadableSpan) <= QUEUE + BATCH
-    assert BATCH < kept.count(ReadableLogRecord) <= QUEUE + BATCH
+    # A batch that was given up may still be held by what its thread waits for.
+    assert BATCH < kept.count(ReadableSpan) <= QUEUE + 2 * BATCH
+    assert BATCH < kept.count(ReadableLogRecord) <= QUEUE + 2 * BATCH
     assert slowest < 2, "seconds, on a machine that has much else to do"
     assert taking.items == []
 
