@@ -42,6 +42,7 @@ from bot.reach import NOTHING_TRIED, JsonObject, Reach, Tried
 from bot.readiness import Readiness
 from bot.relay.client import NoProbes, Probes
 from bot.relay.contacts import SILENT_AFTER
+from bot.remote import behind
 from bot.settings import RefusedSettings, Settings
 from bot.signing_keys import KeySet
 from bot.store import Store, StoreError
@@ -189,7 +190,7 @@ async def open_bot(
         adapter = TeamsAdapter(TimedListener(conversation, metrics, clock), connector, book)
         await stack.enter_async_context(Watchdog(_report_lag, partial(metrics.time, "bot.loop.lag")))
         door = Door(gate, adapter, clock, seen=StoredSeen(store, clock), meter=metrics)
-        app = web.Application()
+        app = web.Application(middlewares=[behind(settings.proxies)])
         app[DOOR] = door
         door.install(app)
         side.install(app)

@@ -47,6 +47,7 @@ class Settings(BaseModel):
     signing_key: str | None = None
     host: str = "127.0.0.1"
     port: int = Field(3978, ge=0, le=65535)
+    proxies: int = Field(0, ge=0, le=8)
     metrics_port: int | None = Field(None, ge=0, le=65535)
     applicationinsights: str | None = None
     read_only: bool = False

@@ -63,7 +63,9 @@ def _unserved(settings: Settings, refused: Sequence[str]) -> Iterator[Line]:
         for line in refusal.lines:
             name, _, why = line.partition(":")
             if not _among(name, refused) and name != "WHYSYNC_POLICY":  # the policy has a line of its own
-                yield _item(name).missing(f"{why.strip()[:1].upper()}{why.strip()[1:]}.", NOT_STARTED, f"Set {name} ({PAGE}).")
+                yield _item(name).missing(
+                    f"{why.strip()[:1].upper()}{why.strip()[1:]}.", NOT_STARTED, f"Set {name} ({PAGE})."
+                )
 
 
 def _unset(settings: Settings, refused: Sequence[str]) -> Iterator[Line]:

@@ -246,10 +246,19 @@ def _unpacked(text: str) -> Any:
         letter = json.loads(raw)
     except (binascii.Error, zlib.error, ValueError):
         letter = None
-    whole = isinstance(letter, dict) and ("re" in letter or {"id", "from", "subject", "body"} <= letter.keys())
-    if not whole:
-        log.warning("a letter of another version was thrown away", extra={"reason": "unreadable"})
-    return letter if whole else None
+    if isinstance(letter, dict) and (_answers(letter) or _asks(letter)):
+        return letter
+    log.warning("a letter of another version was thrown away", extra={"reason": "unreadable"})
+    return None
+
+
+def _answers(letter: dict[str, Any]) -> bool:
+    return isinstance(letter.get("re"), str) and ("is" in letter or isinstance(letter.get("no"), str))
+
+
+def _asks(letter: dict[str, Any]) -> bool:
+    told = all(isinstance(letter.get(each), str) for each in ("id", "from", "subject"))
+    return told and "body" in letter and "re" not in letter
 
 
 def _moment(rk: str) -> float:

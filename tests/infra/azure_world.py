@@ -19,7 +19,9 @@ IMAGE: Final = "whysync.azurecr.io/whysync:1"
 RUNTIME: Final[Mapping[str, Mapping[str, Any]]] = {
     "Microsoft.App/managedEnvironments": {"defaultDomain": "nice.westeurope.azurecontainerapps.io"},
     "Microsoft.ContainerRegistry/registries": {"loginServer": "whysync.azurecr.io"},
-    "Microsoft.Insights/components": {"ConnectionString": "InstrumentationKey=1;IngestionEndpoint=https://x.test/"},
+    "Microsoft.Insights/components": {
+        "ConnectionString": "InstrumentationKey=11111111-2222-4333-8444-555555555555;IngestionEndpoint=https://x.test/"
+    },
     "Microsoft.KeyVault/vaults": {"vaultUri": "https://whysync-x.vault.azure.net/"},
     "Microsoft.ManagedIdentity/userAssignedIdentities": {"principalId": BOT, "clientId": CLIENT},
 }

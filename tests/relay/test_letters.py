@@ -1,6 +1,9 @@
 """Letters between the instances of one bot: read once, answered, bounded in time, and swept."""
 
 import asyncio
+import base64
+import json
+import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -68,7 +71,10 @@ async def test_a_letter_that_is_none_is_thrown_away_and_the_next_one_read() -> N
         return body
 
     async with writing(town, serve, View(town.store)) as (here, _):
-        for number, value in enumerate([{"v": 1, "of": 1, "is": "?"}, {"v": 9, "of": 1, "is": ""}, {}]):
+        half = [{"re": "x"}, {"re": [1], "is": 1}, {"id": "x", "from": 3, "subject": "s", "body": 1}, ["re", "is"]]
+        packed = [base64.b64encode(zlib.compress(json.dumps(each).encode())).decode() for each in half]
+        none = [{"v": 1, "of": 1, "is": "?"}, {"v": 9, "of": 1, "is": ""}, {}]
+        for number, value in enumerate([*none, *({"v": 1, "of": 1, "is": each} for each in packed)]):
             await town.store.put("letters", TENANT, [Write(f"b.{number:013d}.x.00", value)])
         assert await town.while_time_passes(here.ask("b", "hello", [1], 5.0)) == [1]
         assert town.letters == []

@@ -57,6 +57,8 @@ var settings = [
   { name: 'WHYSYNC_APP_CREDENTIAL', value: 'managed_identity:${clientId}' }
   { name: 'WHYSYNC_HOST', value: '0.0.0.0' }
   { name: 'WHYSYNC_PORT', value: string(port) }
+  // The ingress of Container Apps is one.
+  { name: 'WHYSYNC_PROXIES', value: '1' }
   { name: 'WHYSYNC_LOG_LEVEL', value: logLevel }
   { name: 'WHYSYNC_POLICY', value: '${policyFolder}/policy.toml' }
   { name: 'WHYSYNC_PUBLIC_URL', value: publicUrl }
