@@ -14,7 +14,7 @@ from typing import Final
 
 from tests.bench.figures import Figure, at_most
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "probe"))
+sys.path[:0] = [str(Path(__file__).parents[1] / "probe"), str(Path(__file__).parents[1])]
 
 from process_site import process_site  # found by the line above
 
