@@ -14,9 +14,10 @@ from typing import Final
 
 from tests.bench.figures import Figure, at_most
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "probe"), str(Path(__file__).parents[1])]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "probe"))
 
-from process_site import process_site  # found by the line above
+from process_site import process_site  # found by the lines above
 
 REST_S: Final = 45.0
 SETTLED_S: Final = 5.0
