@@ -316,9 +316,7 @@ def _settings(
     file.touch(mode=0o600)
     file.write_text(b64(key.seed), encoding="ascii")
     policy = folder / "policy.toml"
-    policy.write_text(
-        f"{POLICY.read_text(encoding='utf-8')}\n[limits]\nquestions_per_minute = 120\n", encoding="utf-8"
-    )
+    policy.write_text(f"{POLICY.read_text(encoding='utf-8')}\n[limits]\nquestions_per_minute = 120\n", encoding="utf-8")
     return {
         "LOCAL": "1",
         "APP_TENANT_ID": TENANT_ID,
