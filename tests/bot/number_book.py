@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
@@ -10,6 +11,10 @@ from bot.metrics import Metrics
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 Point = tuple[dict[str, Any], float]
+
+
+def events(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [str(record.msg) for record in caplog.records]
 
 
 class Book:

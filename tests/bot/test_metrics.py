@@ -4,11 +4,9 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from number_book import Book
+from number_book import NOON, Book
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
@@ -26,9 +24,6 @@ from bot.watchdog import Watchdog
 from tests.meeting import Recorder
 from tests.store.model import Fault, ModelStore
 
-NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-Point = tuple[dict[str, Any], float]
-
 
 @pytest.fixture
 def book() -> Book:
@@ -38,10 +33,6 @@ def book() -> Book:
 @pytest.fixture
 def clock() -> VirtualClock:
     return VirtualClock(NOON)
-
-
-def events(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [str(record.msg) for record in caplog.records]
 
 
 # The table
@@ -104,8 +95,10 @@ def test_without_a_provider_recording_is_nothing_and_raises_nothing() -> None:
     metrics = Metrics()
     metrics.count("bot.activity.count", type="message", outcome="taken")
     metrics.time("bot.loop.lag", 0.1)
-    with metrics.watching(outbox_depth=_zero):
-        pass
+    asked: list[str] = []
+    with metrics.watching(outbox_depth=lambda: asked.append("depth") or []):
+        metrics.count("bot.activity.count", type="message", outcome="taken")
+    assert asked == []
 
 
 def test_a_gauge_is_read_only_while_somebody_watches(book: Book) -> None:

@@ -2,11 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from number_book import Book
+from number_book import NOON, Book, events
 
 from bot.approval_shelf import TOLD, Busy
 from bot.approvals import State
@@ -24,9 +23,6 @@ from bot.watched_shelf import WatchedShelf
 from tests.acts.office import KEY, Instance, Job, People
 from tests.store.model import Fault, ModelStore
 
-NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-Point = tuple[dict[str, Any], float]
-
 
 @pytest.fixture
 def book() -> Book:
@@ -36,10 +32,6 @@ def book() -> Book:
 @pytest.fixture
 def clock() -> VirtualClock:
     return VirtualClock(NOON)
-
-
-def events(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [str(record.msg) for record in caplog.records]
 
 
 # Approvals
